@@ -1,0 +1,33 @@
+import type { Command } from 'commander';
+import type { ProxyReport, TypeReport } from '../../xds/proxy-report.ts';
+import { ask, defaultAddress } from '../control-plane-client.ts';
+import { formatAge, type OutputFormat, parseOutput, print } from '../output.ts';
+
+/** `weft proxy-status`: who is connected, and how each type stands. */
+export function addProxyStatusCommand(program: Command): void {
+  program
+    .command('proxy-status')
+    .alias('ps')
+    .summary('connected proxies and what they have acknowledged')
+    .description('Lists every connected proxy and, for each type of configuration, whether it holds what it was last sent.')
+    .option('-o, --output <format>', 'table, json or yaml', parseOutput, 'table')
+    .option('--address <host:port>', "the control plane's status port", defaultAddress)
+    .addHelpText('after', '\nExamples:\n  weft proxy-status\n  weft proxy-status -o json')
+    .action(async ({ output, address }: { output: OutputFormat; address: string }) => {
+      const proxies = (await ask<ProxyReport[]>(address, '/proxies')) ?? [];
+      print(output, proxies, () => [
+        ['NAME', 'CDS', 'EDS', 'LDS', 'RDS', 'TRANSPORT', 'VERSION', 'CONNECTED'],
+        ...proxies.map(({ proxy, types, transport, node, connectedAt }) => [
+          proxy.split('/').reverse().join('.'),
+          ...types.map(standing),
+          transport,
+          node.proxyVersion ?? '',
+          formatAge(Date.now() - connectedAt),
+        ]),
+      ]);
+    });
+}
+
+function standing({ state }: TypeReport): string {
+  return state.toUpperCase();
+}

@@ -1,0 +1,57 @@
+import type { Command } from 'commander';
+import { parseDurationMs } from '../../api/duration.ts';
+import type { ObjectStatus } from '../../status/render-status.ts';
+import { ask, defaultAddress } from '../control-plane-client.ts';
+import { CommandError } from '../command-error.ts';
+import { parseObjectReference } from '../object-reference.ts';
+
+interface Options {
+  readonly for: string;
+  readonly namespace: string;
+  readonly timeout: string;
+  readonly address: string;
+}
+
+/** `weft wait`: until an object is ready everywhere, or gone. */
+export function addWaitCommand(program: Command): void {
+  program
+    .command('wait')
+    .summary('wait until an object has reached every proxy')
+    .description('Waits for a condition of an object; exits 1 when the time is over, saying how far it has got.')
+    .argument('<object>', 'KIND/NAME')
+    .option('--for <condition>', 'ready, accepted, or delete', 'ready')
+    .option('-n, --namespace <namespace>', 'namespace of the object', 'default')
+    .option('--timeout <duration>', 'how long to wait, such as 30s', '30s')
+    .option('--address <host:port>', "the control plane's status port", defaultAddress)
+    .addHelpText('after', '\nExamples:\n  weft wait --for=ready serviceentry/api -n shop\n  weft wait --for=delete sidecar/default --timeout 1m')
+    .action((object: string, options: Options) => waitFor(object, options));
+}
+
+async function waitFor(object: string, options: Options): Promise<void> {
+  const { kind, namespace, name } = parseObjectReference(object, options.namespace);
+  if (!name) throw new CommandError(`${object}: expected KIND/NAME`);
+  const condition = options.for.toLowerCase().replace(/^condition=/, '');
+  if (!['ready', 'accepted', 'delete'].includes(condition)) throw new CommandError(`--for=${options.for}: expected ready, accepted or delete`);
+  const timeoutMs = parseDurationMs(options.timeout);
+  if (timeoutMs === undefined) throw new CommandError(`--timeout ${options.timeout}: expected a duration such as 30s or 1m`);
+  const deadline = performance.now() + timeoutMs;
+  for (;;) {
+    const status = await ask<ObjectStatus>(options.address, `/status/${kind}/${namespace}/${encodeURIComponent(name)}`);
+    if (condition === 'delete' ? !status : holds(status, condition)) {
+      process.stdout.write(`${kind.toLowerCase()}/${name} ${condition === 'delete' ? 'deleted' : 'condition met'}\n`);
+      return;
+    }
+    if (performance.now() >= deadline) throw new CommandError(`timed out after ${options.timeout} waiting for ${kind.toLowerCase()}/${name} to be ${condition}: ${describe(status)}`);
+    await new Promise((resolve) => setTimeout(resolve, 50));
+  }
+}
+
+function holds(status: ObjectStatus | undefined, type: string): boolean {
+  return status?.conditions?.some((condition) => condition.type.toLowerCase() === type && condition.status === 'True') ?? false;
+}
+
+function describe(status: ObjectStatus | undefined): string {
+  if (!status) return 'it is not known to the control plane';
+  const open = status.conditions?.find(({ type, status: value }) => (type === 'Accepted' || type === 'Ready') && value !== 'True');
+  return open ? `${open.reason}: ${open.message}` : 'it is still there';
+}

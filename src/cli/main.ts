@@ -1,0 +1,34 @@
+import { Command, CommanderError } from 'commander';
+import { version } from '../version.ts';
+import { CommandError } from './command-error.ts';
+import { addProxyConfigCommand } from './commands/proxy-config.ts';
+import { addProxyStatusCommand } from './commands/proxy-status.ts';
+import { addStatusCommand } from './commands/status.ts';
+import { addVersionCommand } from './commands/version.ts';
+import { addWaitCommand } from './commands/wait.ts';
+
+const program = new Command('weft')
+  .description("A service mesh control plane that speaks Istio's API and tells how far each change has got.")
+  .version(version, '-V, --version')
+  .showHelpAfterError('(run with --help for usage and examples)')
+  .exitOverride();
+
+for (const add of [
+  addStatusCommand,
+  addWaitCommand,
+  addProxyStatusCommand,
+  addProxyConfigCommand,
+  addVersionCommand,
+]) {
+  add(program);
+}
+
+try {
+  await program.parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) process.exitCode = error.exitCode;
+  else if (error instanceof CommandError) {
+    process.stderr.write(`weft: ${error.message}\n`);
+    process.exitCode = error.exitCode;
+  } else throw error;
+}

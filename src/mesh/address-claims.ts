@@ -1,0 +1,88 @@
+import { compareAge, listenerProtocol, type ServicePort, type ServiceSpec } from './service.ts';
+import { meet } from './visibility.ts';
+
+/** One `address:port` that a service lost to an older one. */
+export interface LostAddress {
+  /** `address:port`, as in {@link claimKey}. */
+  readonly at: string;
+  readonly address: string;
+  readonly port: number;
+  readonly winner: ServiceSpec;
+}
+
+interface PortClaim {
+  readonly spec: ServiceSpec;
+  readonly port: ServicePort;
+}
+
+/** How a claim is named: `10.0.0.1:443`, `10.0.0.0/8:443`, `2001:db8::1:443`. */
+export function claimKey(address: string, port: number): string {
+  return `${address}:${port}`;
+}
+
+/**
+ * Who holds which declared address and port. Services share one only where the listener can tell them apart:
+ * HTTP by host, TLS by SNI. Everything else is decided by age.
+ */
+export class AddressClaims {
+  readonly #claims = new Map<string, PortClaim[]>();
+
+  /** Adds a service's claims; answers the other services whose losses may have changed. */
+  add(spec: ServiceSpec): ServiceSpec[] {
+    const touched: ServiceSpec[] = [];
+    for (const [key, port] of claimsOf(spec)) {
+      const rivals = this.#claims.get(key);
+      if (rivals) {
+        touched.push(...rivals.map((rival) => rival.spec));
+        rivals.push({ spec, port });
+        rivals.sort((a, b) => compareAge(a.spec, b.spec));
+      } else this.#claims.set(key, [{ spec, port }]);
+    }
+    return touched;
+  }
+
+  /** Takes a service's claims back; answers the other services whose losses may have changed. */
+  remove(spec: ServiceSpec): ServiceSpec[] {
+    const touched: ServiceSpec[] = [];
+    for (const [key] of claimsOf(spec)) {
+      const rest = this.#claims.get(key)?.filter((claim) => claim.spec !== spec);
+      if (rest?.length) {
+        this.#claims.set(key, rest);
+        touched.push(...rest.map((claim) => claim.spec));
+      } else this.#claims.delete(key);
+    }
+    return touched;
+  }
+
+  /** What a service lost, and to whom. */
+  lost(spec: ServiceSpec): LostAddress[] {
+    const lost: LostAddress[] = [];
+    for (const [key, port, address] of claimsOf(spec)) {
+      const holders = this.#claims.get(key);
+      if (!holders || holders.length === 1) continue;
+      for (const holder of holders) {
+        if (holder.spec === spec) break;
+        if (!canShare(holder, { spec, port }) && meet(holder.spec, spec)) {
+          lost.push({ at: key, address, port: port.number, winner: holder.spec });
+          break;
+        }
+      }
+    }
+    return lost;
+  }
+}
+
+function* claimsOf(spec: ServiceSpec): Generator<[key: string, port: ServicePort, address: string]> {
+  for (const address of spec.addresses) {
+    for (const port of spec.ports) {
+      if (listenerProtocol(port.protocol) !== 'none') yield [claimKey(address, port.number), port, address];
+    }
+  }
+}
+
+/** Two hosts of one object share its addresses on purpose: the listener takes the first and that is no conflict to report. */
+function canShare(a: PortClaim, b: PortClaim): boolean {
+  if (a.spec.owner === b.spec.owner || a.spec.hostname === b.spec.hostname) return true;
+  const protocol = listenerProtocol(a.port.protocol);
+  return protocol === listenerProtocol(b.port.protocol) && (protocol === 'http' || protocol === 'tls');
+}

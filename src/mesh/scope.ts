@@ -1,0 +1,88 @@
+import type { Mesh } from './mesh.ts';
+import type { EgressView } from './proxy-view.ts';
+import type { Service, ServiceSpec } from './service.ts';
+import { defaultEgress, type EgressSpec, matchesHost, type Sidecar } from './sidecar.ts';
+
+/** A host that means something else to one egress listener than before. */
+export interface ScopeChange {
+  /** Index of the egress listener. */
+  readonly egress: number;
+  readonly before: Service | undefined;
+  readonly after: Service | undefined;
+}
+
+class EgressScope implements EgressView {
+  readonly spec: EgressSpec;
+  readonly services = new Map<string, Service>();
+  /** What the mesh held when the service was narrowed: tells that nothing changed without narrowing again. */
+  readonly #origins = new Map<string, Service>();
+  readonly #importsEverything: boolean;
+
+  constructor(spec: EgressSpec) {
+    this.spec = spec;
+    this.#importsEverything = spec.hosts.every(({ namespace, host, isExcluded }) => namespace === '*' && host === '*' && !isExcluded);
+  }
+
+  /** Brings one host up to date; answers whether it differs. */
+  update(mesh: Mesh, namespace: string, hostname: string): { before: Service | undefined; after: Service | undefined } | undefined {
+    const origin = mesh.services.choose(hostname, namespace, this.#importsEverything ? undefined : (spec) => this.#imports(spec));
+    if (origin === this.#origins.get(hostname)) return undefined;
+    const before = this.services.get(hostname);
+    const after = origin && narrow(origin, this.spec);
+    if (origin) this.#origins.set(hostname, origin);
+    else this.#origins.delete(hostname);
+    if (after) this.services.set(hostname, after);
+    else this.services.delete(hostname);
+    return before || after ? { before, after } : undefined;
+  }
+
+  #imports(spec: ServiceSpec): boolean {
+    let isImported = false;
+    for (const { namespace, host, isExcluded } of this.spec.hosts) {
+      if ((namespace !== '*' && namespace !== spec.namespace) || !matchesHost(host, spec.hostname)) continue;
+      if (isExcluded) return false;
+      isImported = true;
+    }
+    return isImported;
+  }
+}
+
+/**
+ * What the proxies of a namespace under one Sidecar may reach, by egress listener. Computed when its class is made,
+ * patched in place by changes afterwards.
+ */
+export class Scope {
+  readonly egress: readonly EgressScope[];
+  readonly #mesh: Mesh;
+  readonly #namespace: string;
+
+  /** @param sidecar undefined: Istio's default scope, everything visible */
+  constructor(mesh: Mesh, namespace: string, sidecar: Sidecar | undefined) {
+    this.#mesh = mesh;
+    this.#namespace = namespace;
+    const specs = sidecar?.egress.length ? sidecar.egress : defaultEgress;
+    this.egress = specs.map((spec) => new EgressScope(spec));
+    for (const scope of this.egress) for (const hostname of mesh.services.hosts()) scope.update(mesh, namespace, hostname);
+  }
+
+  /** Brings the given hosts up to date with the mesh; answers what differs. */
+  update(hosts: Iterable<string>): ScopeChange[] {
+    const changes: ScopeChange[] = [];
+    for (const hostname of hosts) {
+      this.egress.forEach((scope, egress) => {
+        const change = scope.update(this.#mesh, this.#namespace, hostname);
+        if (change) changes.push({ egress, ...change });
+      });
+    }
+    return changes;
+  }
+}
+
+/** Istio's service port narrowing: a listener with a port imports only that port; an HTTP proxy listener imports all. */
+function narrow(service: Service, egress: EgressSpec): Service | undefined {
+  const { port } = egress;
+  if (!port || port.number === 0 || port.protocol === 'HTTP_PROXY') return service;
+  const ports = service.spec.ports.filter(({ number }) => number === port.number);
+  if (!ports.length) return undefined;
+  return ports.length === service.spec.ports.length ? service : { ...service, spec: { ...service.spec, ports } };
+}

@@ -1,0 +1,274 @@
+import ipaddr from 'ipaddr.js';
+import { AddressClaims, type LostAddress } from './address-claims.ts';
+import type { AddressPool } from './address-pool.ts';
+import type { ObjectKey } from './object-key.ts';
+import {
+  compareAge,
+  type DeclaredService,
+  type Endpoint, isWildcard, type Service, type ServiceSpec, selects, type Workload } from './service.ts';
+import { isVisibleTo, overlap } from './visibility.ts';
+
+/** What became of one host of an object: for its status. */
+export interface HostOutcome {
+  readonly hostname: string;
+  readonly service: Service;
+  /** The older service that holds the host, and whether this one still serves its own namespace. */
+  readonly lostHost?: { readonly winner: ServiceSpec; readonly servesOwnNamespace: boolean };
+  readonly lostAddresses: readonly LostAddress[];
+  /** It wanted automatic addresses and a pool had none left. */
+  readonly isExhausted: boolean;
+}
+
+/** Told of each host whose service, or choice of service, may have changed. */
+export type TouchHost = (hostname: string, endpointsOnly: boolean) => void;
+
+interface Entry {
+  readonly spec: ServiceSpec;
+  declaredEndpoints: readonly Endpoint[];
+  service: Service;
+}
+
+/** Every service of the mesh by host, with endpoints, automatic addresses and claims kept up to date in place. */
+export class ServiceRegistry {
+  /** By host, older first. */
+  readonly #byHost = new Map<string, Entry[]>();
+  readonly #byOwner = new Map<ObjectKey, readonly ServiceSpec[]>();
+  readonly #entries = new Map<ServiceSpec, Entry>();
+  readonly #selecting = new Map<string, Set<ServiceSpec>>();
+  readonly #workloads = new Map<string, Map<ObjectKey, Workload>>();
+  readonly #byEndpointAddress = new Map<string, Set<ServiceSpec>>();
+  readonly #claims = new AddressClaims();
+  readonly #pools: readonly AddressPool[];
+  /** Hosts that found a pool exhausted. */
+  readonly #waiting = new Set<string>();
+  readonly #touch: TouchHost;
+
+  constructor(pools: readonly AddressPool[], touch: TouchHost) {
+    this.#pools = pools;
+    this.#touch = touch;
+  }
+
+  /** Replaces all services of one object; an empty list removes them. */
+  put(owner: ObjectKey, services: readonly DeclaredService[]): void {
+    const before = new Map((this.#byOwner.get(owner) ?? []).map((spec) => [spec.hostname, spec]));
+    const kept = new Set<ServiceSpec>();
+    const added: DeclaredService[] = [];
+    for (const declared of services) {
+      const earlier = before.get(declared.spec.hostname);
+      if (earlier && isSameSpec(earlier, declared.spec)) {
+        kept.add(earlier);
+        this.#moveEndpoints(this.#entries.get(earlier)!, declared.endpoints);
+      } else added.push(declared);
+    }
+    for (const spec of before.values()) if (!kept.has(spec)) this.#remove(spec);
+    const specs = [...kept, ...added.map(({ spec }) => spec)];
+    if (specs.length) this.#byOwner.set(owner, specs);
+    else this.#byOwner.delete(owner);
+    for (const declared of added) this.#add(declared);
+    for (const hostname of before.keys()) this.#releaseAddresses(hostname);
+  }
+
+  putWorkload(workload: Workload): void {
+    const siblings = this.#workloads.get(workload.namespace) ?? new Map<ObjectKey, Workload>();
+    const before = siblings.get(workload.owner);
+    siblings.set(workload.owner, workload);
+    this.#workloads.set(workload.namespace, siblings);
+    this.#workloadChanged(workload.namespace, before, workload);
+  }
+
+  deleteWorkload(key: ObjectKey, namespace: string): void {
+    const siblings = this.#workloads.get(namespace);
+    const before = siblings?.get(key);
+    if (!siblings || !before) return;
+    siblings.delete(key);
+    if (!siblings.size) this.#workloads.delete(namespace);
+    this.#workloadChanged(namespace, before, undefined);
+  }
+
+  /** Istio's choice for one namespace among the services of a host: the namespace's own first, then the oldest it sees. */
+  choose(hostname: string, namespace: string, accepts: (spec: ServiceSpec) => boolean = () => true): Service | undefined {
+    let choice: Service | undefined;
+    for (const { spec, service } of this.#byHost.get(hostname) ?? []) {
+      if (!isVisibleTo(spec, namespace) || !accepts(spec)) continue;
+      if (spec.namespace === namespace) return service;
+      choice ??= service;
+    }
+    return choice;
+  }
+
+  /** Every host known to the mesh. */
+  hosts(): IterableIterator<string> {
+    return this.#byHost.keys();
+  }
+
+  /** The services that have an endpoint at this address. */
+  *servicesAt(address: string): Generator<Service> {
+    for (const spec of this.#byEndpointAddress.get(address) ?? []) yield this.#entries.get(spec)!.service;
+  }
+
+  /** Every service of a host, older first. */
+  servicesOf(hostname: string): Service[] {
+    return (this.#byHost.get(hostname) ?? []).map((entry) => entry.service);
+  }
+
+  /** What an object declares, by host. */
+  specsOf(owner: ObjectKey): readonly ServiceSpec[] {
+    return this.#byOwner.get(owner) ?? [];
+  }
+
+  /** The services whose selector picks a workload. */
+  selecting(workload: Workload): ServiceSpec[] {
+    return [...(this.#selecting.get(workload.namespace) ?? [])].filter((spec) => selects(spec.workloadSelector!, workload.labels));
+  }
+
+  /** What became of each host of an object. */
+  outcomes(owner: ObjectKey): HostOutcome[] {
+    return (this.#byOwner.get(owner) ?? []).map((spec) => {
+      const { service } = this.#entries.get(spec)!;
+      const rivals = this.#byHost.get(spec.hostname)!.map((entry) => entry.spec);
+      const older = rivals.slice(0, rivals.indexOf(spec));
+      const sibling = older.find((other) => other.namespace === spec.namespace && overlap(other, spec));
+      const winner = sibling ?? older.find((other) => overlap(other, spec));
+      return {
+        hostname: spec.hostname,
+        service,
+        ...(winner ? { lostHost: { winner, servesOwnNamespace: !sibling } } : {}),
+        lostAddresses: this.#claims.lost(spec),
+        isExhausted: spec.wantsAddresses && service.automaticAddresses.length < this.#pools.length,
+      };
+    });
+  }
+
+  /** The workloads that a service's selector picks: none is worth telling. */
+  selectedWorkloads(spec: ServiceSpec): Workload[] {
+    const selector = spec.workloadSelector;
+    if (!selector) return [];
+    const picked: Workload[] = [];
+    for (const workload of this.#workloads.get(spec.namespace)?.values() ?? []) {
+      if (selects(selector, workload.labels)) picked.push(workload);
+    }
+    return picked.sort((a, b) => (a.owner < b.owner ? -1 : 1));
+  }
+
+  #add({ spec, endpoints }: DeclaredService): void {
+    const rivals = this.#claims.add(spec);
+    const entry: Entry = { spec, declaredEndpoints: endpoints, service: { spec, endpoints: [], automaticAddresses: [], lostAddresses: new Set() } };
+    this.#entries.set(spec, entry);
+    const siblings = this.#byHost.get(spec.hostname) ?? [];
+    siblings.push(entry);
+    siblings.sort((a, b) => compareAge(a.spec, b.spec));
+    this.#byHost.set(spec.hostname, siblings);
+    if (spec.workloadSelector) addTo(this.#selecting, spec.namespace, spec);
+    this.#settle(entry);
+    for (const rival of rivals) this.#settleSpec(rival);
+  }
+
+  #remove(spec: ServiceSpec): void {
+    const entry = this.#entries.get(spec)!;
+    this.#indexEndpoints(spec, entry.service.endpoints, []);
+    this.#entries.delete(spec);
+    const rest = this.#byHost.get(spec.hostname)!.filter((sibling) => sibling !== entry);
+    if (rest.length) this.#byHost.set(spec.hostname, rest);
+    else this.#byHost.delete(spec.hostname);
+    if (spec.workloadSelector) removeFrom(this.#selecting, spec.namespace, spec);
+    this.#touch(spec.hostname, false);
+    for (const rival of this.#claims.remove(spec)) this.#settleSpec(rival);
+  }
+
+  #settleSpec(spec: ServiceSpec): void {
+    const entry = this.#entries.get(spec);
+    if (entry) this.#settle(entry);
+  }
+
+  /** Computes a service anew from its spec, the workloads it selects and the addresses it holds. */
+  #settle(entry: Entry): void {
+    const { spec } = entry;
+    const endpoints = this.#endpointsOf(entry);
+    this.#indexEndpoints(spec, entry.service.endpoints, endpoints);
+    entry.service = {
+      spec,
+      endpoints,
+      automaticAddresses: spec.wantsAddresses ? this.#claimAddresses(spec) : [],
+      lostAddresses: new Set(this.#claims.lost(spec).map((lost) => lost.at)),
+    };
+    this.#touch(spec.hostname, false);
+  }
+
+  #moveEndpoints(entry: Entry, declared: readonly Endpoint[]): void {
+    entry.declaredEndpoints = declared;
+    const endpoints = this.#endpointsOf(entry);
+    if (JSON.stringify(endpoints) === JSON.stringify(entry.service.endpoints)) return;
+    this.#indexEndpoints(entry.spec, entry.service.endpoints, endpoints);
+    entry.service = { ...entry.service, endpoints };
+    this.#touch(entry.spec.hostname, true);
+  }
+
+  #endpointsOf({ spec, declaredEndpoints }: Entry): readonly Endpoint[] {
+    return spec.workloadSelector ? [...declaredEndpoints, ...this.selectedWorkloads(spec)] : declaredEndpoints;
+  }
+
+  #workloadChanged(namespace: string, before: Workload | undefined, after: Workload | undefined): void {
+    for (const spec of this.#selecting.get(namespace) ?? []) {
+      const selector = spec.workloadSelector!;
+      if (!(before && selects(selector, before.labels)) && !(after && selects(selector, after.labels))) continue;
+      const entry = this.#entries.get(spec)!;
+      this.#moveEndpoints(entry, entry.declaredEndpoints);
+    }
+  }
+
+  #indexEndpoints(spec: ServiceSpec, before: readonly Endpoint[], after: readonly Endpoint[]): void {
+    for (const { address } of before) removeFrom(this.#byEndpointAddress, address, spec);
+    for (const { address } of after) if (ipaddr.isValid(address)) addTo(this.#byEndpointAddress, address, spec);
+  }
+
+  #claimAddresses(spec: ServiceSpec): string[] {
+    const addresses: string[] = [];
+    for (const pool of this.#pools) {
+      const { address, evicted } = pool.claim(spec.hostname, spec.createdAtMs, spec.recordedAddresses);
+      if (address) addresses.push(address);
+      else this.#waiting.add(spec.hostname);
+      if (evicted !== undefined) this.#settleHost(evicted);
+    }
+    if (addresses.length === this.#pools.length) this.#waiting.delete(spec.hostname);
+    return addresses;
+  }
+
+  #releaseAddresses(hostname: string): void {
+    if (this.#byHost.get(hostname)?.some((entry) => entry.spec.wantsAddresses)) return;
+    this.#waiting.delete(hostname);
+    let isFreed = false;
+    for (const pool of this.#pools) isFreed = pool.release(hostname) || isFreed;
+    if (isFreed) for (const waiting of [...this.#waiting]) this.#settleHost(waiting);
+  }
+
+  #settleHost(hostname: string): void {
+    for (const entry of this.#byHost.get(hostname) ?? []) this.#settle(entry);
+  }
+}
+
+/** Istio gives addresses to hosts that have none, are no wildcard, and are resolved by the proxy. */
+export function wantsAutomaticAddresses(spec: Pick<ServiceSpec, 'hostname' | 'addresses' | 'resolution'>): boolean {
+  return !isWildcard(spec.hostname) && spec.addresses.length === 0 && spec.resolution !== 'NONE';
+}
+
+/** Whether a new generation left everything but the endpoints as it was. Where the host stands in the list does not count. */
+function isSameSpec(a: ServiceSpec, b: ServiceSpec): boolean {
+  return comparable(a) === comparable(b);
+}
+
+function comparable(spec: ServiceSpec): string {
+  // What the status recorded only matters when an address is chosen; writing it must not count as a change.
+  return JSON.stringify(spec, (name, value) => (value instanceof Set ? [...value] : name === 'recordedAddresses' ? undefined : value));
+}
+
+function addTo<K, V>(index: Map<K, Set<V>>, key: K, value: V): void {
+  const values = index.get(key);
+  if (values) values.add(value);
+  else index.set(key, new Set([value]));
+}
+
+function removeFrom<K, V>(index: Map<K, Set<V>>, key: K, value: V): void {
+  const values = index.get(key);
+  if (!values?.delete(value)) return;
+  if (!values.size) index.delete(key);
+}

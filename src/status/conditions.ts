@@ -1,0 +1,137 @@
+import { formatFinding } from '../api/finding.ts';
+import type { Condition } from '../api/status.ts';
+import type { HostOutcome } from '../mesh/service-registry.ts';
+import { parseObjectKey } from '../mesh/object-key.ts';
+import type { Verdict } from '../mesh/verdict.ts';
+import type { Propagation } from '../xds/ledger.ts';
+
+/** How long a proxy may take to acknowledge before it counts as stale, in milliseconds. */
+export const staleAfterMs = 30_000;
+/** How long a generation may take to reach its last proxy before it is said to have stalled, in milliseconds. */
+export const progressDeadlineMs = 600_000;
+
+/** Everything that an object's conditions are decided from, gathered beforehand. */
+export interface Gathered {
+  readonly verdict: Verdict;
+  /** The hosts of a ServiceEntry; empty for other kinds. */
+  readonly hosts: readonly HostOutcome[];
+  /** An older object of the same kind that claims the same as a whole. */
+  readonly rival: string | undefined;
+  /** Names that the object refers to and that nothing bears. */
+  readonly missingHosts: readonly string[];
+  /** The object selects workloads, and there is none. */
+  readonly selectsNothing: boolean;
+  readonly propagation: Propagation;
+  /** The counts reflect the generation in force. */
+  readonly isServed: boolean;
+  /** This generation was acknowledged by all before, so proxies that join later do not count against it. */
+  readonly wasReady: boolean;
+  /** How long the slowest affected proxy has been waited for, and how long the generation has been on its way. */
+  readonly longestWaitMs: number;
+  readonly ageMs: number;
+}
+
+/** A condition before it is stamped with generation and time. */
+export type Decision = Pick<Condition, 'type' | 'status'> & { readonly reason: string; readonly message: string };
+
+/** The conditions of an object, in the order of STATUS: each decided by one rule below, from the same gathered facts. */
+export function decideConditions(gathered: Gathered): Decision[] {
+  const accepted = decideAccepted(gathered);
+  const ready = decideReady(gathered, accepted);
+  return [accepted, decideResolvedRefs(gathered), ...decideAddresses(gathered), decideProgrammed(gathered, accepted), ready, ...decideProgress(gathered, accepted, ready)];
+}
+
+function decideAccepted({ verdict, hosts, rival }: Gathered): Decision {
+  const decide = (reason: string, message: string, status: 'True' | 'False' = 'False'): Decision => ({ type: 'Accepted', status, reason, message });
+  const errors = verdict.findings.filter(({ severity }) => severity === 'error').map(formatFinding);
+  if (verdict.outcome === 'invalid') {
+    const inForce = verdict.generationInForce === undefined ? 'nothing of this object is in force' : `generation ${verdict.generationInForce} stays in force`;
+    return decide('Invalid', `${list(errors)} (${inForce})`);
+  }
+  if (verdict.outcome === 'unsupported') return decide('Unsupported', list(errors));
+  if (rival) return decide('Conflicted', `${kindAndName(rival)} is older and claims the same; it is the one in force`);
+  const conflicts = hosts.flatMap(describeConflicts);
+  if (conflicts.length) return decide('Conflicted', list(conflicts));
+  const warnings = verdict.findings.filter(({ severity }) => severity === 'warning').map(formatFinding);
+  return decide('Accepted', warnings.length ? `accepted, with warnings: ${list(warnings)}` : 'the object is valid and in force', 'True');
+}
+
+function describeConflicts({ hostname, lostHost, lostAddresses }: HostOutcome): string[] {
+  const conflicts: string[] = [];
+  if (lostHost) {
+    const rest = lostHost.servesOwnNamespace ? '; this one serves its own namespace only' : '';
+    conflicts.push(`host ${hostname} is claimed by ${kindAndName(lostHost.winner.owner)}, which is older and wins${rest}`);
+  }
+  for (const { address, port, winner } of lostAddresses) {
+    conflicts.push(`address ${address} port ${port} (host ${hostname}) is claimed by ${kindAndName(winner.owner)}, which is older and wins`);
+  }
+  return conflicts;
+}
+
+function decideResolvedRefs({ hosts, missingHosts, selectsNothing }: Gathered): Decision {
+  const decide = (reason: string, message: string, status: 'True' | 'False' = 'False'): Decision => ({ type: 'ResolvedRefs', status, reason, message });
+  if (selectsNothing) return decide('NoMatchingWorkloads', `no workload matches the workloadSelector${hosts.length ? ' in this namespace' : ''}`);
+  if (missingHosts.length) return decide('HostNotFound', `nothing visible from here bears the name ${list(missingHosts)}`);
+  return decide('ResolvedRefs', 'everything that the object refers to was found', 'True');
+}
+
+function decideAddresses({ hosts }: Gathered): Decision[] {
+  const wanting = hosts.filter(({ service }) => service.spec.wantsAddresses);
+  if (!wanting.length) return [];
+  const without = wanting.filter(({ isExhausted }) => isExhausted).map(({ hostname }) => hostname);
+  if (without.length) {
+    return [{ type: 'AddressAllocated', status: 'False', reason: 'AddressPoolExhausted', message: `no automatic address is left for ${list(without)}; widen the pool or set spec.addresses` }];
+  }
+  return [{ type: 'AddressAllocated', status: 'True', reason: 'AddressAllocated', message: 'every host has its automatic addresses' }];
+}
+
+function decideProgrammed({ propagation, isServed, verdict }: Gathered, accepted: Decision): Decision {
+  const decide = (reason: string, message: string, status: 'True' | 'False'): Decision => ({ type: 'Programmed', status, reason, message });
+  if (verdict.generationInForce === undefined) return decide('Pending', `not served: ${accepted.reason}`, 'False');
+  if (!isServed) return decide('Pending', 'the change is being computed', 'False');
+  if (propagation.affected === 0) return decide('NoAffectedProxies', 'no connected proxy needs this object', 'True');
+  return decide('Programmed', `generation ${verdict.generationInForce} is what proxies are served`, 'True');
+}
+
+function decideReady(gathered: Gathered, accepted: Decision): Decision {
+  const { propagation, isServed, wasReady, longestWaitMs, verdict } = gathered;
+  const decide = (reason: string, message: string, status: 'True' | 'False' = 'False'): Decision => ({ type: 'Ready', status, reason, message });
+  if (accepted.status === 'False') return decide('NotAccepted', `not accepted: ${accepted.reason}`);
+  const [rejection] = propagation.rejections;
+  if (propagation.rejected > 0) {
+    return decide('ProxyRejected', `${propagation.rejected} of ${propagation.affected} proxies rejected it${rejection ? `, such as ${rejection.exampleProxy}: ${rejection.message}` : ''}`);
+  }
+  if (propagation.pending > 0 && longestWaitMs >= staleAfterMs) {
+    return decide('ProxiesStale', `${propagation.pending} of ${propagation.affected} proxies have not acknowledged for ${Math.round(longestWaitMs / 1000)} s: ${propagation.laggards.join(', ')}`);
+  }
+  if (!isServed || (propagation.pending > 0 && !wasReady)) {
+    return decide('Propagating', `${propagation.pending} of ${propagation.affected} proxies have yet to acknowledge generation ${verdict.generation}`);
+  }
+  return decide('Propagated', propagation.affected === 0 ? 'no connected proxy needs this object' : `generation ${verdict.generation} is acknowledged by every affected proxy`, 'True');
+}
+
+/** At most one of Reconciling and Stalled, each present only while it holds (kstatus). */
+function decideProgress({ ageMs }: Gathered, accepted: Decision, ready: Decision): Decision[] {
+  if (ready.status === 'True') return [];
+  if (accepted.status === 'False') return [{ type: 'Stalled', status: 'True', reason: 'Invalid', message: accepted.message }];
+  if (ready.reason === 'ProxyRejected') return [{ type: 'Stalled', status: 'True', reason: 'ProxyRejected', message: ready.message }];
+  if (ageMs >= progressDeadlineMs) return [{ type: 'Stalled', status: 'True', reason: 'ProgressDeadlineExceeded', message: ready.message }];
+  return [{ type: 'Reconciling', status: 'True', reason: ready.reason, message: ready.message }];
+}
+
+/** The counts in one line, as the column PROXIES shows them. */
+export function summarise({ affected, acked, rejected }: Pick<Propagation, 'affected' | 'acked' | 'rejected'>): string {
+  return `${acked}/${affected} acked${rejected ? `, ${rejected} rejected` : ''}`;
+}
+
+function kindAndName(key: string): string {
+  const { kind, namespace, name } = parseObjectKey(key);
+  return `${kind} ${namespace}/${name}`;
+}
+
+const shownAtMost = 5;
+
+function list(items: readonly string[]): string {
+  const shown = items.slice(0, shownAtMost).join('; ');
+  return items.length > shownAtMost ? `${shown}; and ${items.length - shownAtMost} more` : shown;
+}

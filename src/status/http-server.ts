@@ -1,0 +1,65 @@
+import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import type { AddressInfo } from 'node:net';
+
+/** Answers one path; undefined: there is no such thing (404). */
+export type HttpHandler = (url: URL) => HttpAnswer | undefined | Promise<HttpAnswer | undefined>;
+
+export interface HttpAnswer {
+  /** Default 200. */
+  readonly code?: number;
+  /** Sent as JSON, unless it is a text. */
+  readonly body: unknown;
+  /** Default: JSON, or plain text for a text. */
+  readonly contentType?: string;
+}
+
+export interface HttpServer {
+  /** `host:port` as bound, IPv6 in brackets. */
+  readonly address: string;
+  close(): Promise<void>;
+}
+
+/**
+ * A server of GET requests, by first path segment (`status` answers `/status` and all below it).
+ * Rejects when the address cannot be had, with the reason and the flag that changes it.
+ */
+export function startHttpServer(host: string, port: number, flag: string, routes: ReadonlyMap<string, HttpHandler>): Promise<HttpServer> {
+  const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000, maxHeaderSize: 16_384 }, (request, response) => {
+    void answer(routes, request, response);
+  });
+  return new Promise((resolve, reject) => {
+    server.once('error', (cause) => reject(new Error(`cannot listen on ${host}:${port} (${flag}): ${cause.message}`, { cause })));
+    server.listen(port, host, () => {
+      const bound = server.address() as AddressInfo;
+      resolve({ address: `${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`, close: () => closeServer(server) });
+    });
+  });
+}
+
+async function answer(routes: ReadonlyMap<string, HttpHandler>, request: IncomingMessage, response: ServerResponse): Promise<void> {
+  let result: HttpAnswer;
+  try {
+    result = await route(routes, request);
+  } catch (error) {
+    result = { code: 500, body: { error: error instanceof Error ? error.message : String(error) } };
+  }
+  const isText = typeof result.body === 'string';
+  response.writeHead(result.code ?? 200, { 'content-type': result.contentType ?? (isText ? 'text/plain; charset=utf-8' : 'application/json') });
+  response.end(request.method === 'HEAD' ? undefined : isText ? (result.body as string) : `${JSON.stringify(result.body, null, 2)}\n`);
+}
+
+async function route(routes: ReadonlyMap<string, HttpHandler>, request: IncomingMessage): Promise<HttpAnswer> {
+  if (request.method !== 'GET' && request.method !== 'HEAD') return { code: 405, body: { error: `${request.method} is not answered here; use GET` } };
+  if (!URL.canParse(request.url ?? '', 'http://weft')) return { code: 400, body: { error: 'the request has no readable path' } };
+  const url = new URL(request.url!, 'http://weft');
+  const handler = routes.get(url.pathname.split('/')[1] ?? '');
+  const known = [...routes.keys()].map((name) => `/${name}`).join(', ');
+  return (await handler?.(url)) ?? { code: 404, body: { error: `${url.pathname} is not known here; there are ${known}` } };
+}
+
+function closeServer(server: Server): Promise<void> {
+  return new Promise((resolve) => {
+    server.close(() => resolve());
+    server.closeAllConnections();
+  });
+}

@@ -1,0 +1,168 @@
+import type { Condition } from '../api/status.ts';
+import type { Mesh } from '../mesh/mesh.ts';
+import { type ObjectKey, parseObjectKey } from '../mesh/object-key.ts';
+import { matchesHost } from '../mesh/sidecar.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { Logger } from '../runtime/logger.ts';
+import type { Ledger } from '../xds/ledger.ts';
+import { decideConditions, type Gathered } from './conditions.ts';
+import { type ObjectStatus, renderStatus } from './render-status.ts';
+
+interface Tracked {
+  status: ObjectStatus;
+  /** What the latch is about: a generation, as taken into the mesh at a revision. */
+  generation: number;
+  revision: number | undefined;
+  startedAtMs: number;
+  completedAtMs: number | undefined;
+  wasReady: boolean;
+}
+
+export interface StatusTrackerOptions {
+  readonly mesh: Mesh;
+  readonly ledger: Ledger;
+  readonly clock: Clock;
+  readonly logger: Logger;
+}
+
+/** How often objects that are not ready are looked at again, so that waiting too long is noticed, in milliseconds. */
+const recheckMs = 1000;
+
+/** Turns verdicts and the ledger's counts into each object's status, and remembers what must latch. */
+export class StatusTracker {
+  readonly #options: StatusTrackerOptions;
+  readonly #tracked = new Map<ObjectKey, Tracked>();
+  readonly #unready = new Set<ObjectKey>();
+  readonly #listeners = new Set<(key: ObjectKey, status: ObjectStatus | undefined) => void>();
+  readonly #unsubscribe: (() => void)[];
+  #cancelRecheck: (() => void) | undefined;
+
+  constructor(options: StatusTrackerOptions) {
+    this.#options = options;
+    const { mesh, ledger } = options;
+    this.#unsubscribe = [
+      mesh.verdicts.onChange((key) => this.#update(key)),
+      ledger.onDirty((objects) => {
+        for (const key of objects === 'all' ? [...this.#tracked.keys()] : objects) this.#update(key);
+      }),
+    ];
+    this.#recheckSoon();
+  }
+
+  /** An object's status now; undefined where it is not known. */
+  get(key: ObjectKey): ObjectStatus | undefined {
+    this.#update(key);
+    return this.#tracked.get(key)?.status;
+  }
+
+  /** Every known object. */
+  keys(): ObjectKey[] {
+    return [...this.#options.mesh.verdicts.keys()];
+  }
+
+  /** Calls `listener` when a status differs from before; with undefined when the object is gone. Returns the way out. */
+  onChange(listener: (key: ObjectKey, status: ObjectStatus | undefined) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** Stops listening and waiting. */
+  close(): void {
+    for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    this.#cancelRecheck?.();
+    this.#listeners.clear();
+  }
+
+  #update(key: ObjectKey): void {
+    const { mesh, clock } = this.#options;
+    const verdict = mesh.verdicts.get(key);
+    const before = this.#tracked.get(key);
+    if (!verdict) {
+      if (!before) return;
+      this.#tracked.delete(key);
+      this.#unready.delete(key);
+      for (const listener of this.#listeners) listener(key, undefined);
+      return;
+    }
+    const intake = mesh.intake(key);
+    const isNew = before?.generation !== verdict.generation || before.revision !== intake?.revision;
+    const tracked: Tracked =
+      before && !isNew
+        ? before
+        : {
+            status: before?.status ?? {},
+            generation: verdict.generation,
+            revision: intake?.revision,
+            startedAtMs: intake?.atMs ?? clock.now(),
+            completedAtMs: undefined,
+            wasReady: false,
+          };
+    this.#tracked.set(key, tracked);
+    this.#write(key, tracked, this.#gather(key, tracked));
+  }
+
+  #gather(key: ObjectKey, tracked: Tracked): Gathered {
+    const { mesh, ledger, clock } = this.#options;
+    const verdict = mesh.verdicts.get(key)!;
+    const fragment = mesh.get(key);
+    const propagation = ledger.propagation(key);
+    const hosts = mesh.services.outcomes(key);
+    const sidecar = fragment?.kind === 'sidecar' ? fragment.sidecar : undefined;
+    const now = clock.now();
+    return {
+      verdict,
+      hosts,
+      rival: sidecar && mesh.sidecars.olderRival(sidecar)?.key,
+      missingHosts: sidecar
+        ? sidecar.egress.flatMap(({ hosts: patterns }) => patterns.filter(({ host }) => !this.#isKnownHost(host)).map(({ namespace, host }) => `${namespace}/${host}`))
+        : [],
+      selectsNothing: hosts.some(({ service }) => service.spec.workloadSelector && !service.endpoints.length),
+      propagation,
+      isServed: (tracked.revision ?? 0) <= propagation.revision,
+      wasReady: tracked.wasReady,
+      longestWaitMs: propagation.pendingSince === undefined ? 0 : now - propagation.pendingSince,
+      ageMs: now - tracked.startedAtMs,
+    };
+  }
+
+  #isKnownHost(pattern: string): boolean {
+    const { services } = this.#options.mesh;
+    if (pattern === '*' || services.servicesOf(pattern).length > 0) return true;
+    for (const host of services.hosts()) if (matchesHost(pattern, host) || matchesHost(host, pattern)) return true;
+    return false;
+  }
+
+  #write(key: ObjectKey, tracked: Tracked, gathered: Gathered): void {
+    const { clock, logger } = this.#options;
+    const { verdict, propagation } = gathered;
+    const now = new Date(clock.now()).toISOString();
+    const previous = new Map((tracked.status.conditions ?? []).map((condition) => [condition.type, condition]));
+    const conditions = decideConditions(gathered).map((decision): Condition => {
+      const earlier = previous.get(decision.type);
+      const lastTransitionTime = earlier?.status === decision.status ? (earlier.lastTransitionTime ?? now) : now;
+      return { ...decision, observedGeneration: verdict.generation, lastTransitionTime };
+    });
+    const ready = conditions.find(({ type }) => type === 'Ready')!;
+    const wasReady = tracked.wasReady;
+    tracked.wasReady = ready.status === 'True';
+    if (tracked.wasReady && tracked.completedAtMs === undefined && propagation.affected > 0) tracked.completedAtMs = clock.now();
+    if (tracked.wasReady) this.#unready.delete(key);
+    else this.#unready.add(key);
+    const status = renderStatus(gathered, conditions, tracked);
+    const isChanged = JSON.stringify(status) !== JSON.stringify(tracked.status);
+    tracked.status = status;
+    if (!isChanged) return;
+    if (tracked.wasReady && !wasReady && propagation.affected > 0) {
+      const { kind, namespace, name } = parseObjectKey(key);
+      logger.info('Propagated', { kind, namespace, name, generation: verdict.generation, proxies: propagation.affected, durationMs: (tracked.completedAtMs ?? clock.now()) - tracked.startedAtMs });
+    }
+    for (const listener of this.#listeners) listener(key, status);
+  }
+
+  #recheckSoon(): void {
+    this.#cancelRecheck = this.#options.clock.setTimer(() => {
+      for (const key of [...this.#unready]) this.#update(key);
+      this.#recheckSoon();
+    }, recheckMs);
+  }
+}

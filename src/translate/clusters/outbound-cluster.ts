@@ -1,0 +1,114 @@
+import { create } from '@bufbuild/protobuf';
+import { isHttp2 } from '../../api/protocol.ts';
+import {
+  type Cluster,
+  Cluster_DiscoveryType,
+  Cluster_DnsLookupFamily,
+  Cluster_LbPolicy,
+  ClusterSchema,
+} from '../../envoy/gen/envoy/config/cluster/v3/cluster_pb.js';
+import { RoutingPriority } from '../../envoy/gen/envoy/config/core/v3/base_pb.js';
+import { HttpProtocolOptionsSchema } from '../../envoy/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
+import { type Resource, typeUrls } from '../../envoy/resource.ts';
+import type { MeshConfig } from '../../mesh/mesh-config.ts';
+import type { IpFamilies } from '../../mesh/proxy.ts';
+import type { ProxyTraits } from '../../mesh/proxy-view.ts';
+import { listenerProtocol, type Service, type ServicePort } from '../../mesh/service.ts';
+import { buildLoadAssignment, provenanceOf } from '../endpoints.ts';
+import { duration, fromAds, pack } from '../messages.ts';
+import { outboundClusterName } from '../names.ts';
+import { seal } from '../seal.ts';
+
+/** Envoy's way to 'no limit' for a circuit breaker: Istio's default. */
+const unlimited = 4_294_967_295;
+
+/** Whether a service's endpoints come over EDS: the cluster then stands still while they move. */
+export function usesEds(service: Service): boolean {
+  return service.spec.resolution === 'STATIC';
+}
+
+/** The cluster of one port of a service, by its resolution: EDS, STRICT_DNS, LOGICAL_DNS or ORIGINAL_DST. */
+export function buildOutboundCluster(service: Service, port: ServicePort, traits: ProxyTraits, config: MeshConfig): Resource {
+  const { spec } = service;
+  const name = outboundClusterName(spec.hostname, port.number);
+  const cluster: Cluster = create(ClusterSchema, {
+    name,
+    connectTimeout: duration(config.connectTimeoutMs),
+    lbPolicy: Cluster_LbPolicy.LEAST_REQUEST,
+    circuitBreakers: {
+      thresholds: [
+        {
+          priority: RoutingPriority.DEFAULT,
+          maxConnections: unlimited,
+          maxPendingRequests: unlimited,
+          maxRequests: unlimited,
+          maxRetries: unlimited,
+          trackRemaining: true,
+        },
+      ],
+    },
+    metadata: { filterMetadata: { istio: { services: [{ host: spec.hostname, name: spec.hostname, namespace: spec.namespace }] } } },
+    typedExtensionProtocolOptions: protocolOptions(port),
+  });
+  discover(cluster, service, port, traits, config);
+  return seal({
+    typeUrl: typeUrls.cluster,
+    name,
+    schema: ClusterSchema,
+    message: cluster,
+    provenance: usesEds(service) ? [spec.owner] : provenanceOf(service),
+    requires: usesEds(service) ? [{ typeUrl: typeUrls.endpoint, name }] : [],
+  });
+}
+
+function discover(cluster: Cluster, service: Service, port: ServicePort, traits: ProxyTraits, config: MeshConfig): void {
+  switch (service.spec.resolution) {
+    case 'STATIC':
+      cluster.clusterDiscoveryType = { case: 'type', value: Cluster_DiscoveryType.EDS };
+      cluster.edsClusterConfig = { $typeName: 'envoy.config.cluster.v3.Cluster.EdsClusterConfig', edsConfig: fromAds, serviceName: cluster.name };
+      return;
+    case 'NONE':
+      cluster.clusterDiscoveryType = { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST };
+      cluster.lbPolicy = Cluster_LbPolicy.CLUSTER_PROVIDED;
+      return;
+    case 'DNS':
+    case 'DNS_ROUND_ROBIN':
+      cluster.clusterDiscoveryType = {
+        case: 'type',
+        value: service.spec.resolution === 'DNS' ? Cluster_DiscoveryType.STRICT_DNS : Cluster_DiscoveryType.LOGICAL_DNS,
+      };
+      cluster.dnsLookupFamily = lookupFamilies[traits.ipFamilies];
+      cluster.respectDnsTtl = true;
+      cluster.dnsRefreshRate = duration(config.dnsRefreshRateMs);
+      cluster.loadAssignment = buildLoadAssignment(service, port, traits);
+  }
+}
+
+const lookupFamilies: Record<IpFamilies, Cluster_DnsLookupFamily> = {
+  ipv4: Cluster_DnsLookupFamily.V4_ONLY,
+  ipv6: Cluster_DnsLookupFamily.V6_ONLY,
+  dual: Cluster_DnsLookupFamily.ALL,
+};
+
+function protocolOptions(port: ServicePort): Cluster['typedExtensionProtocolOptions'] {
+  const key = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
+  if (isHttp2(port.protocol)) {
+    return {
+      [key]: pack(HttpProtocolOptionsSchema, {
+        upstreamProtocolOptions: {
+          case: 'explicitHttpConfig',
+          value: { protocolConfig: { case: 'http2ProtocolOptions', value: { maxConcurrentStreams: 2_147_483_647 } } },
+        },
+      }),
+    };
+  }
+  if (listenerProtocol(port.protocol) !== 'auto') return {};
+  return {
+    [key]: pack(HttpProtocolOptionsSchema, {
+      upstreamProtocolOptions: {
+        case: 'useDownstreamProtocolConfig',
+        value: { httpProtocolOptions: {}, http2ProtocolOptions: { maxConcurrentStreams: 2_147_483_647 } },
+      },
+    }),
+  };
+}

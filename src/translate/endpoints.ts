@@ -1,0 +1,83 @@
+import { create } from '@bufbuild/protobuf';
+import { isIpAddress, isUnixAddress } from '../api/address.ts';
+import type { LocalityLbEndpoints } from '../envoy/gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
+import { LocalityLbEndpointsSchema } from '../envoy/gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
+import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '../envoy/gen/envoy/config/endpoint/v3/endpoint_pb.js';
+import { type Resource, typeUrls } from '../envoy/resource.ts';
+import type { ObjectKey } from '../mesh/object-key.ts';
+import type { ProxyTraits } from '../mesh/proxy-view.ts';
+import { type Endpoint, endpointPort, type Service, type ServicePort } from '../mesh/service.ts';
+import { address } from './messages.ts';
+import { outboundClusterName, reaches } from './names.ts';
+import { seal } from './seal.ts';
+
+/** The objects that a service's endpoints come from, and the service's own. */
+export function provenanceOf(service: Service): ObjectKey[] {
+  return [service.spec.owner, ...service.endpoints.map((endpoint) => endpoint.owner)];
+}
+
+/** The endpoints of one port of a service, as the EDS resource of its cluster. */
+export function buildEndpoints(service: Service, port: ServicePort, traits: ProxyTraits): Resource {
+  return seal({
+    typeUrl: typeUrls.endpoint,
+    name: outboundClusterName(service.spec.hostname, port.number),
+    schema: ClusterLoadAssignmentSchema,
+    message: buildLoadAssignment(service, port, traits),
+    provenance: provenanceOf(service),
+  });
+}
+
+/**
+ * Endpoints grouped by locality; each locality weighs as much as its endpoints together.
+ * Endpoints that the proxy's address families do not reach are left out.
+ */
+export function buildLoadAssignment(service: Service, port: ServicePort, traits: ProxyTraits): ClusterLoadAssignment {
+  const byLocality = new Map<string, LocalityLbEndpoints>();
+  for (const endpoint of reachableEndpoints(service, port, traits)) {
+    const { region = '', zone = '', subZone = '' } = endpoint.locality ?? {};
+    const name = `${region}/${zone}/${subZone}`;
+    let group = byLocality.get(name);
+    if (!group) {
+      group = create(LocalityLbEndpointsSchema, { locality: { region, zone, subZone }, loadBalancingWeight: 0 });
+      byLocality.set(name, group);
+    }
+    group.loadBalancingWeight! += endpoint.weight;
+    group.lbEndpoints.push({
+      $typeName: 'envoy.config.endpoint.v3.LbEndpoint',
+      hostIdentifier: {
+        case: 'endpoint',
+        value: {
+          $typeName: 'envoy.config.endpoint.v3.Endpoint',
+          address: address(endpoint.address, endpointPort(endpoint, port)),
+          hostname: '',
+          additionalAddresses: [],
+        },
+      },
+      healthStatus: 0,
+      loadBalancingWeight: endpoint.weight,
+    });
+  }
+  return create(ClusterLoadAssignmentSchema, {
+    clusterName: outboundClusterName(service.spec.hostname, port.number),
+    endpoints: [...byLocality.keys()].sort().map((name) => byLocality.get(name)!),
+  });
+}
+
+function reachableEndpoints(service: Service, port: ServicePort, traits: ProxyTraits): Endpoint[] {
+  const { spec } = service;
+  const isDns = spec.resolution === 'DNS' || spec.resolution === 'DNS_ROUND_ROBIN';
+  // Istio: a DNS service that lists no endpoints is resolved by its own host name.
+  const endpoints =
+    isDns && !service.endpoints.length && !spec.workloadSelector
+      ? [{ address: spec.hostname, ports: {}, labels: {}, weight: 1, owner: spec.owner }]
+      : service.endpoints;
+  const reachable = endpoints.filter(
+    (endpoint) =>
+      reaches(traits.ipFamilies, endpoint.address) &&
+      // EDS carries no host names: a WorkloadEntry that is one cannot serve a STATIC service.
+      (isDns || isUnixAddress(endpoint.address) || isIpAddress(endpoint.address)) &&
+      endpoint.weight > 0 &&
+      endpointPort(endpoint, port) > 0,
+  );
+  return spec.resolution === 'DNS_ROUND_ROBIN' ? reachable.slice(0, 1) : reachable;
+}

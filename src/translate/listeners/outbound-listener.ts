@@ -1,0 +1,126 @@
+import { isUnixAddress } from '../../api/address.ts';
+import { create } from '@bufbuild/protobuf';
+import { TrafficDirection } from '../../envoy/gen/envoy/config/core/v3/base_pb.js';
+import { type Listener, ListenerSchema } from '../../envoy/gen/envoy/config/listener/v3/listener_pb.js';
+import { type Resource, type ResourceReference, typeUrls } from '../../envoy/resource.ts';
+import type { EgressView, ProxyView } from '../../mesh/proxy-view.ts';
+import { compareAge, listenerProtocol, type Service, type ServicePort } from '../../mesh/service.ts';
+import { address, duration } from '../messages.ts';
+import { blackHoleCluster, hostAndPort, outboundClusterName, passthroughCluster } from '../names.ts';
+import { seal } from '../seal.ts';
+import { assembleChains, type ChainDraft } from './filter-chains.ts';
+import { buildOutboundHttp, buildTcpProxy, httpInspector, tlsInspector } from './filters.ts';
+import { type Placement, placementName, placementsOf } from './placement.ts';
+
+/** One service port that shares a listener. */
+interface Contribution {
+  readonly service: Service;
+  readonly port: ServicePort;
+  readonly placement: Placement;
+  readonly protocol: 'http' | 'tls' | 'tcp' | 'auto';
+}
+
+/** The name of the routes that a listener asks for: by port, by host where the listener is one host's own, by path for a unix socket. */
+export function routeNameOf(egress: EgressView, service: Service, port: ServicePort, placement: Placement): string {
+  const bind = placement.binds[0];
+  if (isUnixAddress(bind)) return bind;
+  const protocol = listenerProtocol(egress.spec.port?.protocol ?? port.protocol);
+  return protocol === 'auto' && !placement.isWildcard ? hostAndPort(service.spec.hostname, port.number) : String(placement.port);
+}
+
+/**
+ * The listener called `name` of an egress listener, from every service that takes part in it.
+ * Mixed protocols are told apart by sniffing; where two services would match the same connections the older one is served.
+ */
+export function buildOutboundListener(view: ProxyView, egress: EgressView, name: string, services: Iterable<Service>): Resource | undefined {
+  const contributions = contributionsTo(view, egress, name, services);
+  const first = contributions[0];
+  if (!first) return undefined;
+  const { placement } = first;
+  const requires: ResourceReference[] = [];
+  const drafts = [...httpChains(view, egress, name, contributions, requires), ...tcpChains(view, contributions, requires)];
+  const chains = assembleChains(drafts);
+  const [bind, ...extra] = placement.binds;
+  const isSingle = chains.fallback && !chains.matching.length;
+  const listener: Listener = create(ListenerSchema, {
+    name,
+    address: address(bind, placement.port),
+    additionalAddresses: extra.map((host) => ({ address: address(host, placement.port) })),
+    trafficDirection: TrafficDirection.OUTBOUND,
+    continueOnListenerFiltersTimeout: true,
+    listenerFilters: [...(chains.needsTlsInspector ? [tlsInspector] : []), ...(chains.needsHttpInspector ? [httpInspector] : [])],
+    listenerFiltersTimeout: duration(chains.needsHttpInspector ? view.config.protocolDetectionTimeoutMs : 0),
+    filterChains: isSingle ? [chains.fallback] : [...chains.matching],
+    ...(placement.bindsToPort ? {} : { bindToPort: false }),
+  });
+  if (!isSingle) listener.defaultFilterChain = chains.fallback ?? passthroughChain(view, requires);
+  return seal({
+    typeUrl: typeUrls.listener,
+    name,
+    schema: ListenerSchema,
+    message: listener,
+    provenance: contributions.map(({ service }) => service.spec.owner),
+    requires,
+  });
+}
+
+function contributionsTo(view: ProxyView, egress: EgressView, name: string, services: Iterable<Service>): Contribution[] {
+  const contributions: Contribution[] = [];
+  for (const service of services) {
+    for (const port of service.spec.ports) {
+      const protocol = listenerProtocol(egress.spec.port?.protocol ?? port.protocol);
+      if (protocol === 'none') continue;
+      for (const placement of placementsOf(egress, service, port, view.traits)) {
+        if (placementName(placement) === name) contributions.push({ service, port, placement, protocol });
+      }
+    }
+  }
+  return contributions.sort((a, b) => compareAge(a.service.spec, b.service.spec) || compareHost(a.service, b.service));
+}
+
+function compareHost(a: Service, b: Service): number {
+  return a.spec.hostname < b.spec.hostname ? -1 : a.spec.hostname > b.spec.hostname ? 1 : 0;
+}
+
+function httpChains(
+  view: ProxyView,
+  egress: EgressView,
+  name: string,
+  contributions: readonly Contribution[],
+  requires: ResourceReference[],
+): ChainDraft[] {
+  const http = contributions.find(({ protocol }) => protocol === 'http' || protocol === 'auto');
+  if (!http) return [];
+  const routeName = routeNameOf(egress, http.service, http.port, http.placement);
+  requires.push({ typeUrl: typeUrls.route, name: routeName });
+  const isAlone = contributions.every(({ protocol }) => protocol === 'http');
+  // On an intercepted wildcard even a port of HTTP services sees connections to hosts outside of the mesh, in any protocol.
+  const seesStrangers = http.placement.isWildcard && !http.placement.bindsToPort;
+  return [
+    { filter: buildOutboundHttp(`outbound_${name}`, routeName, view.config), ...(isAlone && !seesStrangers ? {} : { isHttpOnly: true }) },
+  ];
+}
+
+function tcpChains(view: ProxyView, contributions: readonly Contribution[], requires: ResourceReference[]): ChainDraft[] {
+  const tls = contributions.filter(({ protocol }) => protocol === 'tls');
+  const drafts: ChainDraft[] = [];
+  for (const { service, port, placement, protocol } of contributions) {
+    if (protocol === 'http') continue;
+    const cluster = outboundClusterName(service.spec.hostname, port.number);
+    requires.push({ typeUrl: typeUrls.cluster, name: cluster });
+    // On an address of its own a TLS service needs no SNI to be known by; sharing one, or on the wildcard, it does.
+    const needsServerName = protocol === 'tls' && (placement.isWildcard || tls.length > 1);
+    drafts.push({
+      filter: buildTcpProxy(cluster, view.config),
+      cidrs: placement.cidrs,
+      ...(needsServerName ? { serverNames: [service.spec.hostname] } : {}),
+    });
+  }
+  return drafts;
+}
+
+function passthroughChain(view: ProxyView, requires: ResourceReference[]) {
+  const cluster = view.outboundTrafficMode === 'ALLOW_ANY' ? passthroughCluster : blackHoleCluster;
+  requires.push({ typeUrl: typeUrls.cluster, name: cluster });
+  return assembleChains([{ name: 'PassthroughFilterChain', filter: buildTcpProxy(cluster, view.config) }]).fallback!;
+}

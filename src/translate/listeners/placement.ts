@@ -1,0 +1,57 @@
+import { isUnixAddress } from '../../api/address.ts';
+import type { EgressView, ProxyTraits } from '../../mesh/proxy-view.ts';
+import { listenerProtocol, type Service, type ServicePort } from '../../mesh/service.ts';
+import { claimKey } from '../../mesh/address-claims.ts';
+import { listenerName, loopbackAddresses, reaches, wildcardAddresses } from '../names.ts';
+
+/** Where one port of a service is listened for. */
+export interface Placement {
+  /** Names the listener and is its address; further ones are additional addresses. */
+  readonly binds: readonly [string, ...string[]];
+  readonly port: number;
+  /** The proxy binds the port itself; otherwise virtualOutbound hands connections over. */
+  readonly bindsToPort: boolean;
+  /** The listener is for any address, so its filter chains must tell services apart. */
+  readonly isWildcard: boolean;
+  /** Destination ranges of this service on a wildcard listener. */
+  readonly cidrs: readonly string[];
+}
+
+/** The name of the listener at a placement. */
+export function placementName(placement: Pick<Placement, 'binds' | 'port'>): string {
+  return listenerName(placement.binds[0], placement.port);
+}
+
+/** Whether the proxy itself binds an egress listener's ports. */
+export function bindsToPort(egress: EgressView, traits: ProxyTraits): boolean {
+  const { captureMode, bind } = egress.spec;
+  return captureMode === 'NONE' || (captureMode === 'DEFAULT' && traits.interceptionMode === 'NONE') || (bind !== undefined && isUnixAddress(bind));
+}
+
+/** The addresses at which a proxy knows a service: declared ones it can reach, else, where it answers DNS, automatic ones. */
+export function serviceAddresses(service: Service, traits: ProxyTraits): readonly string[] {
+  const { addresses } = service.spec;
+  const candidates = addresses.length ? addresses : traits.capturesDns ? service.automaticAddresses : [];
+  return candidates.filter((address) => reaches(traits.ipFamilies, address));
+}
+
+/** The listeners that one port of a service takes part in. Each address has a listener of its own; ranges share the wildcard's. */
+export function placementsOf(egress: EgressView, service: Service, port: ServicePort, traits: ProxyTraits): Placement[] {
+  const own = egress.spec.port;
+  const protocol = listenerProtocol(own?.protocol ?? port.protocol);
+  if (protocol === 'none') return [];
+  const base = { port: own?.number ?? port.number, bindsToPort: bindsToPort(egress, traits) };
+  if (egress.spec.bind) return [{ ...base, binds: [egress.spec.bind], isWildcard: true, cidrs: [] }];
+  if (base.bindsToPort) return [{ ...base, binds: loopbackAddresses(traits.ipFamilies), isWildcard: true, cidrs: [] }];
+  const wildcard = wildcardAddresses(traits.ipFamilies);
+  if (protocol === 'http') return [{ ...base, binds: wildcard, isWildcard: true, cidrs: [] }];
+  const isDeclared = service.spec.addresses.length > 0;
+  const addresses = serviceAddresses(service, traits).filter((address) => !service.lostAddresses.has(claimKey(address, port.number)));
+  if (!addresses.length) return isDeclared ? [] : [{ ...base, binds: wildcard, isWildcard: true, cidrs: [] }];
+  const cidrs = addresses.filter((address) => address.includes('/'));
+  const placements: Placement[] = addresses
+    .filter((address) => !address.includes('/'))
+    .map((address) => ({ ...base, binds: [address], isWildcard: false, cidrs: [] }));
+  if (cidrs.length) placements.push({ ...base, binds: wildcard, isWildcard: true, cidrs });
+  return placements;
+}

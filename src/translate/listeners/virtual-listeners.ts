@@ -1,0 +1,76 @@
+import { create } from '@bufbuild/protobuf';
+import { TrafficDirection } from '../../envoy/gen/envoy/config/core/v3/base_pb.js';
+import { ListenerSchema } from '../../envoy/gen/envoy/config/listener/v3/listener_pb.js';
+import { type Resource, typeUrls } from '../../envoy/resource.ts';
+import type { ProxyView } from '../../mesh/proxy-view.ts';
+import { address, duration } from '../messages.ts';
+import {
+  blackHoleCluster,
+  inboundPassthroughCluster,
+  passthroughCluster,
+  virtualInboundListener,
+  virtualInboundPort,
+  virtualOutboundListener,
+  virtualOutboundPort,
+  wildcardAddresses,
+} from '../names.ts';
+import { seal } from '../seal.ts';
+import { assembleChains, type ChainDraft } from './filter-chains.ts';
+import { buildTcpProxy, httpInspector, originalDestination } from './filters.ts';
+import { inboundChains, type InboundPort } from './inbound-listener.ts';
+
+/** Takes every intercepted outbound connection and hands it to the listener of its original destination. */
+export function buildVirtualOutbound(view: ProxyView): Resource {
+  const cluster = view.outboundTrafficMode === 'ALLOW_ANY' ? passthroughCluster : blackHoleCluster;
+  const chains = assembleChains([
+    // A connection made to the port itself would be passed through to itself, without end.
+    { name: 'virtualOutbound-trap', filter: buildTcpProxy(blackHoleCluster, view.config), destinationPort: virtualOutboundPort },
+    { name: 'virtualOutbound-catchall-tcp', filter: buildTcpProxy(cluster, view.config) },
+  ]);
+  return virtualListener(view, virtualOutboundListener, virtualOutboundPort, {
+    trafficDirection: TrafficDirection.OUTBOUND,
+    useOriginalDst: true,
+    filterChains: [...chains.matching, chains.fallback!],
+  });
+}
+
+/** Takes every intercepted inbound connection: declared ports by protocol, the rest as it comes. */
+export function buildVirtualInbound(view: ProxyView, ports: readonly InboundPort[]): Resource {
+  const drafts: ChainDraft[] = [
+    { name: 'virtualInbound-blackhole', filter: buildTcpProxy(blackHoleCluster, view.config), destinationPort: virtualInboundPort },
+    ...ports.flatMap((port) => inboundChains(port, view.config)),
+    { name: 'virtualInbound', filter: buildTcpProxy(inboundPassthroughCluster, view.config) },
+  ];
+  const chains = assembleChains(drafts);
+  return virtualListener(view, virtualInboundListener, virtualInboundPort, {
+    trafficDirection: TrafficDirection.INBOUND,
+    listenerFilters: [originalDestination, ...(chains.needsHttpInspector ? [httpInspector] : [])],
+    listenerFiltersTimeout: duration(chains.needsHttpInspector ? view.config.protocolDetectionTimeoutMs : 0),
+    continueOnListenerFiltersTimeout: true,
+    filterChains: [...chains.matching, chains.fallback!],
+  }, ports);
+}
+
+function virtualListener(
+  view: ProxyView,
+  name: string,
+  port: number,
+  init: Pick<Parameters<typeof create<typeof ListenerSchema>>[1] & object, 'trafficDirection'> & Record<string, unknown>,
+  ports: readonly InboundPort[] = [],
+): Resource {
+  const [bind, ...extra] = wildcardAddresses(view.traits.ipFamilies);
+  return seal({
+    typeUrl: typeUrls.listener,
+    name,
+    schema: ListenerSchema,
+    message: create(ListenerSchema, {
+      ...init,
+      name,
+      address: address(bind, port),
+      additionalAddresses: extra.map((host) => ({ address: address(host, port) })),
+      ...(view.traits.interceptionMode === 'TPROXY' ? { transparent: true } : {}),
+    }),
+    provenance: ports.flatMap(({ provenance }) => provenance),
+    requires: [passthroughCluster, blackHoleCluster].map((cluster) => ({ typeUrl: typeUrls.cluster, name: cluster })),
+  });
+}

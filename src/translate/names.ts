@@ -1,0 +1,55 @@
+import { isUnixAddress } from '../api/address.ts';
+import type { IpFamilies } from '../mesh/proxy.ts';
+
+/** Istio's names for what every proxy has; EnvoyFilters in people's git match on them. */
+export const passthroughCluster = 'PassthroughCluster';
+export const blackHoleCluster = 'BlackHoleCluster';
+export const inboundPassthroughCluster = 'InboundPassthroughCluster';
+export const virtualOutboundListener = 'virtualOutbound';
+export const virtualInboundListener = 'virtualInbound';
+
+/** The ports that intercepted traffic is redirected to. */
+export const virtualOutboundPort = 15001;
+export const virtualInboundPort = 15006;
+
+/** `outbound|443||api.example.com`: cluster and endpoints of one port of one host. */
+export function outboundClusterName(hostname: string, port: number): string {
+  return `outbound|${port}||${hostname}`;
+}
+
+/** `inbound|8080||`: the workload's own port. */
+export function inboundClusterName(port: number): string {
+  return `inbound|${port}||`;
+}
+
+/** `<address>_<port>`; a unix socket's path stands for itself. */
+export function listenerName(bind: string, port: number): string {
+  return isUnixAddress(bind) ? bind : `${bind}_${port}`;
+}
+
+/** `api.example.com:443`: virtual hosts, sniffed routes. */
+export function hostAndPort(hostname: string, port: number): string {
+  return `${bracketed(hostname)}:${port}`;
+}
+
+/** An IPv6 address in brackets, as it stands in a URL or Host header (RFC 3986, section 3.2.2); all else unchanged. */
+export function bracketed(host: string): string {
+  return host.includes(':') && !host.startsWith('[') ? `[${host}]` : host;
+}
+
+/** The addresses that mean 'any' for a proxy: the first names the listener, others are additional addresses. */
+export function wildcardAddresses(families: IpFamilies): readonly [string, ...string[]] {
+  return families === 'ipv4' ? ['0.0.0.0'] : families === 'ipv6' ? ['::'] : ['0.0.0.0', '::'];
+}
+
+/** The loopback addresses of a proxy, the first naming the listener. */
+export function loopbackAddresses(families: IpFamilies): readonly [string, ...string[]] {
+  return families === 'ipv4' ? ['127.0.0.1'] : families === 'ipv6' ? ['::1'] : ['127.0.0.1', '::1'];
+}
+
+/** Whether a proxy of these families reaches an address; host names and unix sockets always count. */
+export function reaches(families: IpFamilies, address: string): boolean {
+  if (isUnixAddress(address) || families === 'dual') return true;
+  if (address.includes(':')) return families === 'ipv6';
+  return families === 'ipv4' || !/^[\d.]+(\/\d+)?$/.test(address);
+}

@@ -1,0 +1,121 @@
+import type { Resource, TypeUrl } from '../envoy/resource.ts';
+import type { ProxyView } from '../mesh/proxy-view.ts';
+import type { ScopeChange } from '../mesh/scope.ts';
+import type { Service } from '../mesh/service.ts';
+import { buildTarget } from './build-target.ts';
+import { buildFixedResources } from './fixed-resources.ts';
+import { type Target, targetsOf } from './targets.ts';
+
+/** What a patch did: resources computed anew (their bytes may be the same), and names that nothing calls for any more. */
+export interface ResourcePatch {
+  readonly computed: readonly Resource[];
+  readonly removed: readonly { readonly typeUrl: TypeUrl; readonly name: string }[];
+}
+
+/** A target, and by egress listener the services that take part in it. */
+interface Membership {
+  readonly typeUrl: TypeUrl;
+  readonly name: string;
+  readonly services: Map<number, Map<string, Service>>;
+}
+
+/**
+ * Which services take part in which resource of one view, so that a changed service costs its own resources only.
+ * Where several egress listeners want the same resource, the first one has it: Istio's rule for a port that an
+ * earlier listener of a Sidecar has claimed.
+ */
+export class ResourceSet {
+  readonly #view: ProxyView;
+  readonly #memberships = new Map<string, Membership>();
+
+  constructor(view: ProxyView) {
+    this.#view = view;
+    view.egress.forEach((egress, index) => {
+      for (const service of egress.services.values()) for (const target of targetsOf(view, index, service)) this.#join(target, service);
+    });
+  }
+
+  /** Every resource of the view. */
+  build(): Resource[] {
+    const resources = buildFixedResources(this.#view);
+    for (const membership of this.#memberships.values()) {
+      const resource = this.#compute(membership);
+      if (resource) resources.push(resource);
+    }
+    return resources;
+  }
+
+  /** Takes changed services in; answers the resources that they touch. */
+  patch(changes: readonly ScopeChange[]): ResourcePatch {
+    const touched = new Set<string>();
+    for (const { egress, before, after } of changes) {
+      const isMove = before && after && before.spec === after.spec && sameAddresses(before, after);
+      for (const target of before ? targetsOf(this.#view, egress, before) : []) {
+        if (!isMove || dependsOnEndpoints(target)) touched.add(keyOf(target));
+        this.#leave(target, before!);
+      }
+      for (const target of after ? targetsOf(this.#view, egress, after) : []) {
+        if (!isMove || dependsOnEndpoints(target)) touched.add(keyOf(target));
+        this.#join(target, after!);
+      }
+    }
+    const computed: Resource[] = [];
+    const removed: { typeUrl: TypeUrl; name: string }[] = [];
+    for (const key of touched) {
+      const membership = this.#memberships.get(key);
+      const resource = membership && this.#compute(membership);
+      if (resource) computed.push(resource);
+      else removed.push(parseKey(key));
+    }
+    return { computed, removed };
+  }
+
+  #compute(membership: Membership): Resource | undefined {
+    const egress = Math.min(...membership.services.keys());
+    const services = membership.services.get(egress)!;
+    return buildTarget(this.#view, { typeUrl: membership.typeUrl, name: membership.name, egress }, services.values());
+  }
+
+  #join(target: Target, service: Service): void {
+    const key = keyOf(target);
+    let membership = this.#memberships.get(key);
+    if (!membership) {
+      membership = { typeUrl: target.typeUrl, name: target.name, services: new Map() };
+      this.#memberships.set(key, membership);
+    }
+    const services = membership.services.get(target.egress);
+    if (services) services.set(service.spec.hostname, service);
+    else membership.services.set(target.egress, new Map([[service.spec.hostname, service]]));
+  }
+
+  #leave(target: Target, service: Service): void {
+    const key = keyOf(target);
+    const membership = this.#memberships.get(key);
+    const services = membership?.services.get(target.egress);
+    if (!membership || !services?.delete(service.spec.hostname) || services.size) return;
+    membership.services.delete(target.egress);
+    if (!membership.services.size) this.#memberships.delete(key);
+  }
+}
+
+/** Listeners and routes stand still while endpoints move. */
+function dependsOnEndpoints(target: Target): boolean {
+  return target.typeUrl.endsWith('.Cluster') || target.typeUrl.endsWith('.ClusterLoadAssignment');
+}
+
+function sameAddresses(a: Service, b: Service): boolean {
+  return (
+    a.automaticAddresses.join() === b.automaticAddresses.join() &&
+    a.lostAddresses.size === b.lostAddresses.size &&
+    [...a.lostAddresses].every((address) => b.lostAddresses.has(address))
+  );
+}
+
+function keyOf(target: Pick<Target, 'typeUrl' | 'name'>): string {
+  return `${target.typeUrl} ${target.name}`;
+}
+
+function parseKey(key: string): { typeUrl: TypeUrl; name: string } {
+  const space = key.indexOf(' ');
+  return { typeUrl: key.slice(0, space) as TypeUrl, name: key.slice(space + 1) };
+}

@@ -1,0 +1,38 @@
+import type { TypeUrl } from '../envoy/resource.ts';
+import { typeUrls } from '../envoy/resource.ts';
+import type { ProxyView } from '../mesh/proxy-view.ts';
+import { listenerProtocol, type Service } from '../mesh/service.ts';
+import { usesEds } from './clusters/outbound-cluster.ts';
+import { routeNameOf } from './listeners/outbound-listener.ts';
+import { placementName, placementsOf } from './listeners/placement.ts';
+import { outboundClusterName } from './names.ts';
+
+/** A resource that services take part in. Clusters and endpoints belong to one service, listeners and routes to many. */
+export interface Target {
+  readonly typeUrl: TypeUrl;
+  readonly name: string;
+  /** Index of the egress listener it belongs to: the first that has the service, for clusters and endpoints. */
+  readonly egress: number;
+}
+
+/**
+ * The resources of a proxy that one service of an egress listener takes part in. `buildTarget` reads, for a target,
+ * only services that name it here: that is what makes patching a set of resources equal to computing it anew.
+ */
+export function targetsOf(view: ProxyView, egressIndex: number, service: Service): Target[] {
+  const egress = view.egress[egressIndex]!;
+  const targets = new Map<string, Target>();
+  const add = (typeUrl: TypeUrl, name: string) => targets.set(`${typeUrl} ${name}`, { typeUrl, name, egress: egressIndex });
+  for (const port of service.spec.ports) {
+    if (listenerProtocol(port.protocol) === 'none') continue;
+    const cluster = outboundClusterName(service.spec.hostname, port.number);
+    add(typeUrls.cluster, cluster);
+    if (usesEds(service)) add(typeUrls.endpoint, cluster);
+    const protocol = listenerProtocol(egress.spec.port?.protocol ?? port.protocol);
+    for (const placement of placementsOf(egress, service, port, view.traits)) {
+      add(typeUrls.listener, placementName(placement));
+      if (protocol === 'http' || protocol === 'auto') add(typeUrls.route, routeNameOf(egress, service, port, placement));
+    }
+  }
+  return [...targets.values()];
+}
