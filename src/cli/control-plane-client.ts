@@ -13,7 +13,11 @@ export async function ask<T>(address: string, path: string): Promise<T | undefin
     response = await fetch(`http://${address}${path}`, { signal: AbortSignal.timeout(10_000) });
   } catch (cause) {
     const reason = cause instanceof Error && cause.cause instanceof Error ? cause.cause.message : String(cause);
-    throw new CommandError(`no control plane answers at ${address}: ${reason}. Start one with \`weft standalone\`, or say where it is with --address HOST:PORT`, 1, cause);
+    throw new CommandError(
+      `no control plane answers at ${address}: ${reason}. Start one with \`weft standalone\`, or say where it is with --address HOST:PORT`,
+      1,
+      cause,
+    );
   }
   if (response.status === 404) return undefined;
   if (!response.ok) throw new CommandError(`${address}${path} answered ${response.status}: ${(await response.text()).trim()}`);

@@ -11,6 +11,7 @@ export interface HostPort {
 export function parseHostPort(text: string, flag: string): HostPort {
   const match = /^(?:\[([^\]]+)\]|([^:]*)):(\d{1,5})$/.exec(text);
   const port = Number(match?.[3]);
-  if (!match || port > 65_535) throw new CommandError(`${flag} ${text}: expected HOST:PORT, such as 127.0.0.1:15010 or [::1]:15010`);
+  if (!match || port > 65_535)
+    throw new CommandError(`${flag} ${text}: expected HOST:PORT, such as 127.0.0.1:15010 or [::1]:15010`);
   return { host: match[1] ?? (match[2] || '::'), port };
 }

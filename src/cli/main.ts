@@ -1,19 +1,26 @@
 import { Command, CommanderError } from 'commander';
 import { version } from '../version.ts';
 import { CommandError } from './command-error.ts';
+import { addAnalyzeCommand } from './commands/analyze.ts';
 import { addProxyConfigCommand } from './commands/proxy-config.ts';
 import { addProxyStatusCommand } from './commands/proxy-status.ts';
+import { addStandaloneCommand } from './commands/standalone.ts';
 import { addStatusCommand } from './commands/status.ts';
+import { addTranslateCommand } from './commands/translate.ts';
 import { addVersionCommand } from './commands/version.ts';
 import { addWaitCommand } from './commands/wait.ts';
 
 const program = new Command('weft')
   .description("A service mesh control plane that speaks Istio's API and tells how far each change has got.")
   .version(version, '-V, --version')
+  .configureHelp({ showGlobalOptions: false })
   .showHelpAfterError('(run with --help for usage and examples)')
   .exitOverride();
 
 for (const add of [
+  addStandaloneCommand,
+  addTranslateCommand,
+  addAnalyzeCommand,
   addStatusCommand,
   addWaitCommand,
   addProxyStatusCommand,

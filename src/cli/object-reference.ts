@@ -13,7 +13,9 @@ export interface ObjectReference {
 export function parseObjectReference(text: string, namespace: string): ObjectReference {
   const [kindText = '', name, ...rest] = text.split('/');
   const wanted = kindText.toLowerCase();
-  const kind = meshKinds.find((candidate) => [candidate.kind.toLowerCase(), candidate.plural, ...candidate.shortNames].includes(wanted));
+  const kind = meshKinds.find((candidate) =>
+    [candidate.kind.toLowerCase(), candidate.plural, ...candidate.shortNames].includes(wanted),
+  );
   if (!kind || rest.length) {
     const names = meshKinds.map((candidate) => candidate.kind.toLowerCase()).join(', ');
     throw new CommandError(`${text}: expected KIND/NAME, where KIND is one of ${names}`);

@@ -20,8 +20,16 @@ export function print(format: OutputFormat, value: unknown, table: () => readonl
 /** Columns as kubectl prints them: as wide as their widest cell, three spaces between. */
 export function formatTable(rows: readonly (readonly string[])[]): string {
   const widths: number[] = [];
-  for (const row of rows) row.forEach((cell, column) => (widths[column] = Math.max(widths[column] ?? 0, cell.length)));
-  return rows.map((row) => `${row.map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]! + 3))).join('').trimEnd()}\n`).join('');
+  for (const row of rows) for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
+  return rows
+    .map(
+      (row) =>
+        `${row
+          .map((cell, column) => (column === row.length - 1 ? cell : cell.padEnd(widths[column]! + 3)))
+          .join('')
+          .trimEnd()}\n`,
+    )
+    .join('');
 }
 
 /** `5s`, `3m20s`, `2h5m`: an age as kubectl shows it. */

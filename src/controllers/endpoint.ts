@@ -30,7 +30,8 @@ export function parseLocality(text: string | undefined): Locality | undefined {
 export function canonicalAddress(text: string): string {
   if (text.includes('/') && !text.startsWith('unix:')) {
     const [address, length] = ipaddr.parseCIDR(text);
-    const network = address.kind() === 'ipv4' ? ipaddr.IPv4.networkAddressFromCIDR(text) : ipaddr.IPv6.networkAddressFromCIDR(text);
+    const network =
+      address.kind() === 'ipv4' ? ipaddr.IPv4.networkAddressFromCIDR(text) : ipaddr.IPv6.networkAddressFromCIDR(text);
     // A range of one address is that address (Istio makes the same short cut).
     return length === address.toByteArray().length * 8 ? address.toString() : `${network}/${length}`;
   }

@@ -1,12 +1,12 @@
 import type { Finding } from '../api/finding.ts';
 import { hasErrors } from '../api/finding.ts';
 import type { MeshKind } from '../api/kind.ts';
-import { validate } from '../api/validate.ts';
 import type { Fragment, Mesh } from '../mesh/mesh.ts';
 import { objectKey } from '../mesh/object-key.ts';
 import type { ObjectStore } from '../runtime/cache/object-store.ts';
 import { type DeepReadonly, type KubernetesObject, parseObjectName } from '../runtime/object.ts';
 import type { Reconciler, Request, Result } from '../runtime/reconciler.ts';
+import { checkObject } from './check-object.ts';
 
 /** What an object means to the mesh, or why it means nothing. */
 export type Compiled =
@@ -47,7 +47,7 @@ export class FragmentReconciler<T extends KubernetesObject> implements Reconcile
     }
     if (this.#isJudged(request.name, object)) return {};
     const generation = object.metadata.generation ?? 0;
-    const findings = validate(kind, object);
+    const findings = checkObject(kind, object);
     if (hasErrors(findings)) {
       const generationInForce = mesh.verdicts.get(key)?.generationInForce;
       mesh.verdicts.set(key, { generation, outcome: 'invalid', findings, generationInForce });
@@ -58,7 +58,12 @@ export class FragmentReconciler<T extends KubernetesObject> implements Reconcile
         mesh.verdicts.set(key, { generation, outcome: 'accepted', findings, generationInForce: generation });
       } else {
         mesh.delete(key);
-        mesh.verdicts.set(key, { generation, outcome: 'unsupported', findings: [...findings, compiled.finding], generationInForce: undefined });
+        mesh.verdicts.set(key, {
+          generation,
+          outcome: 'unsupported',
+          findings: [...findings, compiled.finding],
+          generationInForce: undefined,
+        });
       }
     }
     this.#judged.set(request.name, { generation: object.metadata.generation, object });

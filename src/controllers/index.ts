@@ -31,7 +31,10 @@ export interface MeshControllersOptions {
 /** One controller for each kind of the mesh: from the cache, through its queue, into the mesh. */
 export function createMeshControllers(options: MeshControllersOptions): Controller[] {
   const { cache, mesh, maxConcurrentReconciles = 4, ...rest } = options;
-  const controllerFor = <T extends KubernetesObject>(kind: MeshKind<T>, compile: (object: DeepReadonly<T>) => Compiled): Controller => {
+  const controllerFor = <T extends KubernetesObject>(
+    kind: MeshKind<T>,
+    compile: (object: DeepReadonly<T>) => Compiled,
+  ): Controller => {
     const reconciler = new FragmentReconciler({ kind, store: cache.store(kind), mesh, compile });
     const controller = new Controller({
       ...rest,

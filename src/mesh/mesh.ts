@@ -124,7 +124,8 @@ export class Mesh {
   #announce(object: ObjectKey, fragment: Fragment, before: Fragment | undefined): Change {
     const hosts = this.#touched;
     this.#touched = new Map();
-    const endpointsOnly = hosts.size > 0 && [...hosts.values()].every(Boolean) && (before !== undefined || fragment.kind === 'workload');
+    const endpointsOnly =
+      hosts.size > 0 && [...hosts.values()].every(Boolean) && (before !== undefined || fragment.kind === 'workload');
     const change: Change = {
       revision: ++this.#revision,
       object,

@@ -20,11 +20,17 @@ class EgressScope implements EgressView {
 
   constructor(spec: EgressSpec) {
     this.spec = spec;
-    this.#importsEverything = spec.hosts.every(({ namespace, host, isExcluded }) => namespace === '*' && host === '*' && !isExcluded);
+    this.#importsEverything = spec.hosts.every(
+      ({ namespace, host, isExcluded }) => namespace === '*' && host === '*' && !isExcluded,
+    );
   }
 
   /** Brings one host up to date; answers whether it differs. */
-  update(mesh: Mesh, namespace: string, hostname: string): { before: Service | undefined; after: Service | undefined } | undefined {
+  update(
+    mesh: Mesh,
+    namespace: string,
+    hostname: string,
+  ): { before: Service | undefined; after: Service | undefined } | undefined {
     const origin = mesh.services.choose(hostname, namespace, this.#importsEverything ? undefined : (spec) => this.#imports(spec));
     if (origin === this.#origins.get(hostname)) return undefined;
     const before = this.services.get(hostname);

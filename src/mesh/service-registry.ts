@@ -5,7 +5,13 @@ import type { ObjectKey } from './object-key.ts';
 import {
   compareAge,
   type DeclaredService,
-  type Endpoint, isWildcard, type Service, type ServiceSpec, selects, type Workload } from './service.ts';
+  type Endpoint,
+  isWildcard,
+  type Service,
+  type ServiceSpec,
+  selects,
+  type Workload,
+} from './service.ts';
 import { isVisibleTo, overlap } from './visibility.ts';
 
 /** What became of one host of an object: for its status. */
@@ -118,7 +124,9 @@ export class ServiceRegistry {
 
   /** The services whose selector picks a workload. */
   selecting(workload: Workload): ServiceSpec[] {
-    return [...(this.#selecting.get(workload.namespace) ?? [])].filter((spec) => selects(spec.workloadSelector!, workload.labels));
+    return [...(this.#selecting.get(workload.namespace) ?? [])].filter((spec) =>
+      selects(spec.workloadSelector!, workload.labels),
+    );
   }
 
   /** What became of each host of an object. */
@@ -152,7 +160,11 @@ export class ServiceRegistry {
 
   #add({ spec, endpoints }: DeclaredService): void {
     const rivals = this.#claims.add(spec);
-    const entry: Entry = { spec, declaredEndpoints: endpoints, service: { spec, endpoints: [], automaticAddresses: [], lostAddresses: new Set() } };
+    const entry: Entry = {
+      spec,
+      declaredEndpoints: endpoints,
+      service: { spec, endpoints: [], automaticAddresses: [], lostAddresses: new Set() },
+    };
     this.#entries.set(spec, entry);
     const siblings = this.#byHost.get(spec.hostname) ?? [];
     siblings.push(entry);
@@ -258,7 +270,9 @@ function isSameSpec(a: ServiceSpec, b: ServiceSpec): boolean {
 
 function comparable(spec: ServiceSpec): string {
   // What the status recorded only matters when an address is chosen; writing it must not count as a change.
-  return JSON.stringify(spec, (name, value) => (value instanceof Set ? [...value] : name === 'recordedAddresses' ? undefined : value));
+  return JSON.stringify(spec, (name, value) =>
+    value instanceof Set ? [...value] : name === 'recordedAddresses' ? undefined : value,
+  );
 }
 
 function addTo<K, V>(index: Map<K, Set<V>>, key: K, value: V): void {

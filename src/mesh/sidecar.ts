@@ -1,5 +1,5 @@
-import type { ObjectKey } from './object-key.ts';
 import type { Protocol } from '../api/protocol.ts';
+import type { ObjectKey } from './object-key.ts';
 
 /** One `namespace/host` of a Sidecar's egress listener. */
 export interface HostPattern {

@@ -1,7 +1,7 @@
 import { formatFinding } from '../api/finding.ts';
 import type { Condition } from '../api/status.ts';
-import type { HostOutcome } from '../mesh/service-registry.ts';
 import { parseObjectKey } from '../mesh/object-key.ts';
+import type { HostOutcome } from '../mesh/service-registry.ts';
 import type { Verdict } from '../mesh/verdict.ts';
 import type { Propagation } from '../xds/ledger.ts';
 
@@ -38,14 +38,29 @@ export type Decision = Pick<Condition, 'type' | 'status'> & { readonly reason: s
 export function decideConditions(gathered: Gathered): Decision[] {
   const accepted = decideAccepted(gathered);
   const ready = decideReady(gathered, accepted);
-  return [accepted, decideResolvedRefs(gathered), ...decideAddresses(gathered), decideProgrammed(gathered, accepted), ready, ...decideProgress(gathered, accepted, ready)];
+  return [
+    accepted,
+    decideResolvedRefs(gathered),
+    ...decideAddresses(gathered),
+    decideProgrammed(gathered, accepted),
+    ready,
+    ...decideProgress(gathered, accepted, ready),
+  ];
 }
 
 function decideAccepted({ verdict, hosts, rival }: Gathered): Decision {
-  const decide = (reason: string, message: string, status: 'True' | 'False' = 'False'): Decision => ({ type: 'Accepted', status, reason, message });
+  const decide = (reason: string, message: string, status: 'True' | 'False' = 'False'): Decision => ({
+    type: 'Accepted',
+    status,
+    reason,
+    message,
+  });
   const errors = verdict.findings.filter(({ severity }) => severity === 'error').map(formatFinding);
   if (verdict.outcome === 'invalid') {
-    const inForce = verdict.generationInForce === undefined ? 'nothing of this object is in force' : `generation ${verdict.generationInForce} stays in force`;
+    const inForce =
+      verdict.generationInForce === undefined
+        ? 'nothing of this object is in force'
+        : `generation ${verdict.generationInForce} stays in force`;
     return decide('Invalid', `${list(errors)} (${inForce})`);
   }
   if (verdict.outcome === 'unsupported') return decide('Unsupported', list(errors));
@@ -53,7 +68,11 @@ function decideAccepted({ verdict, hosts, rival }: Gathered): Decision {
   const conflicts = hosts.flatMap(describeConflicts);
   if (conflicts.length) return decide('Conflicted', list(conflicts));
   const warnings = verdict.findings.filter(({ severity }) => severity === 'warning').map(formatFinding);
-  return decide('Accepted', warnings.length ? `accepted, with warnings: ${list(warnings)}` : 'the object is valid and in force', 'True');
+  return decide(
+    'Accepted',
+    warnings.length ? `accepted, with warnings: ${list(warnings)}` : 'the object is valid and in force',
+    'True',
+  );
 }
 
 function describeConflicts({ hostname, lostHost, lostAddresses }: HostOutcome): string[] {
@@ -63,14 +82,22 @@ function describeConflicts({ hostname, lostHost, lostAddresses }: HostOutcome): 
     conflicts.push(`host ${hostname} is claimed by ${kindAndName(lostHost.winner.owner)}, which is older and wins${rest}`);
   }
   for (const { address, port, winner } of lostAddresses) {
-    conflicts.push(`address ${address} port ${port} (host ${hostname}) is claimed by ${kindAndName(winner.owner)}, which is older and wins`);
+    conflicts.push(
+      `address ${address} port ${port} (host ${hostname}) is claimed by ${kindAndName(winner.owner)}, which is older and wins`,
+    );
   }
   return conflicts;
 }
 
 function decideResolvedRefs({ hosts, missingHosts, selectsNothing }: Gathered): Decision {
-  const decide = (reason: string, message: string, status: 'True' | 'False' = 'False'): Decision => ({ type: 'ResolvedRefs', status, reason, message });
-  if (selectsNothing) return decide('NoMatchingWorkloads', `no workload matches the workloadSelector${hosts.length ? ' in this namespace' : ''}`);
+  const decide = (reason: string, message: string, status: 'True' | 'False' = 'False'): Decision => ({
+    type: 'ResolvedRefs',
+    status,
+    reason,
+    message,
+  });
+  if (selectsNothing)
+    return decide('NoMatchingWorkloads', `no workload matches the workloadSelector${hosts.length ? ' in this namespace' : ''}`);
   if (missingHosts.length) return decide('HostNotFound', `nothing visible from here bears the name ${list(missingHosts)}`);
   return decide('ResolvedRefs', 'everything that the object refers to was found', 'True');
 }
@@ -80,13 +107,27 @@ function decideAddresses({ hosts }: Gathered): Decision[] {
   if (!wanting.length) return [];
   const without = wanting.filter(({ isExhausted }) => isExhausted).map(({ hostname }) => hostname);
   if (without.length) {
-    return [{ type: 'AddressAllocated', status: 'False', reason: 'AddressPoolExhausted', message: `no automatic address is left for ${list(without)}; widen the pool or set spec.addresses` }];
+    return [
+      {
+        type: 'AddressAllocated',
+        status: 'False',
+        reason: 'AddressPoolExhausted',
+        message: `no automatic address is left for ${list(without)}; widen the pool or set spec.addresses`,
+      },
+    ];
   }
-  return [{ type: 'AddressAllocated', status: 'True', reason: 'AddressAllocated', message: 'every host has its automatic addresses' }];
+  return [
+    { type: 'AddressAllocated', status: 'True', reason: 'AddressAllocated', message: 'every host has its automatic addresses' },
+  ];
 }
 
 function decideProgrammed({ propagation, isServed, verdict }: Gathered, accepted: Decision): Decision {
-  const decide = (reason: string, message: string, status: 'True' | 'False'): Decision => ({ type: 'Programmed', status, reason, message });
+  const decide = (reason: string, message: string, status: 'True' | 'False'): Decision => ({
+    type: 'Programmed',
+    status,
+    reason,
+    message,
+  });
   if (verdict.generationInForce === undefined) return decide('Pending', `not served: ${accepted.reason}`, 'False');
   if (!isServed) return decide('Pending', 'the change is being computed', 'False');
   if (propagation.affected === 0) return decide('NoAffectedProxies', 'no connected proxy needs this object', 'True');
@@ -95,27 +136,49 @@ function decideProgrammed({ propagation, isServed, verdict }: Gathered, accepted
 
 function decideReady(gathered: Gathered, accepted: Decision): Decision {
   const { propagation, isServed, wasReady, longestWaitMs, verdict } = gathered;
-  const decide = (reason: string, message: string, status: 'True' | 'False' = 'False'): Decision => ({ type: 'Ready', status, reason, message });
+  const decide = (reason: string, message: string, status: 'True' | 'False' = 'False'): Decision => ({
+    type: 'Ready',
+    status,
+    reason,
+    message,
+  });
   if (accepted.status === 'False') return decide('NotAccepted', `not accepted: ${accepted.reason}`);
   const [rejection] = propagation.rejections;
   if (propagation.rejected > 0) {
-    return decide('ProxyRejected', `${propagation.rejected} of ${propagation.affected} proxies rejected it${rejection ? `, such as ${rejection.exampleProxy}: ${rejection.message}` : ''}`);
+    return decide(
+      'ProxyRejected',
+      `${propagation.rejected} of ${propagation.affected} proxies rejected it${rejection ? `, such as ${rejection.exampleProxy}: ${rejection.message}` : ''}`,
+    );
   }
   if (propagation.pending > 0 && longestWaitMs >= staleAfterMs) {
-    return decide('ProxiesStale', `${propagation.pending} of ${propagation.affected} proxies have not acknowledged for ${Math.round(longestWaitMs / 1000)} s: ${propagation.laggards.join(', ')}`);
+    return decide(
+      'ProxiesStale',
+      `${propagation.pending} of ${propagation.affected} proxies have not acknowledged for ${Math.round(longestWaitMs / 1000)} s: ${propagation.laggards.join(', ')}`,
+    );
   }
   if (!isServed || (propagation.pending > 0 && !wasReady)) {
-    return decide('Propagating', `${propagation.pending} of ${propagation.affected} proxies have yet to acknowledge generation ${verdict.generation}`);
+    return decide(
+      'Propagating',
+      `${propagation.pending} of ${propagation.affected} proxies have yet to acknowledge generation ${verdict.generation}`,
+    );
   }
-  return decide('Propagated', propagation.affected === 0 ? 'no connected proxy needs this object' : `generation ${verdict.generation} is acknowledged by every affected proxy`, 'True');
+  return decide(
+    'Propagated',
+    propagation.affected === 0
+      ? 'no connected proxy needs this object'
+      : `generation ${verdict.generation} is acknowledged by every affected proxy`,
+    'True',
+  );
 }
 
 /** At most one of Reconciling and Stalled, each present only while it holds (kstatus). */
 function decideProgress({ ageMs }: Gathered, accepted: Decision, ready: Decision): Decision[] {
   if (ready.status === 'True') return [];
   if (accepted.status === 'False') return [{ type: 'Stalled', status: 'True', reason: 'Invalid', message: accepted.message }];
-  if (ready.reason === 'ProxyRejected') return [{ type: 'Stalled', status: 'True', reason: 'ProxyRejected', message: ready.message }];
-  if (ageMs >= progressDeadlineMs) return [{ type: 'Stalled', status: 'True', reason: 'ProgressDeadlineExceeded', message: ready.message }];
+  if (ready.reason === 'ProxyRejected')
+    return [{ type: 'Stalled', status: 'True', reason: 'ProxyRejected', message: ready.message }];
+  if (ageMs >= progressDeadlineMs)
+    return [{ type: 'Stalled', status: 'True', reason: 'ProgressDeadlineExceeded', message: ready.message }];
   return [{ type: 'Reconciling', status: 'True', reason: ready.reason, message: ready.message }];
 }
 

@@ -23,7 +23,10 @@ export function createHttpRoutes(init: HttpRoutesInit): Map<string, HttpHandler>
     ['status', (url) => answerStatus(init.status, url)],
     ['proxies', () => ({ body: init.xds.proxies() })],
     ['config', (url) => answerConfig(init.xds, url)],
-    ['ready', () => (init.isReady() ? { body: 'ready\n' } : { code: 503, body: 'not ready: the configuration has not been read yet\n' })],
+    [
+      'ready',
+      () => (init.isReady() ? { body: 'ready\n' } : { code: 503, body: 'not ready: the configuration has not been read yet\n' }),
+    ],
     ['version', () => ({ body: { version: init.version } })],
   ]);
 }
@@ -59,10 +62,16 @@ function answerConfig(xds: XdsServer, url: URL) {
   const [namespace, name] = url.pathname.split('/').slice(2).filter(Boolean).map(decodeURIComponent);
   if (!namespace || !name) return { code: 400, body: { error: 'ask for /config/NAMESPACE/PROXY' } };
   const resources = xds.resources(`${namespace}/${name}`);
-  if (!resources) return { code: 404, body: { error: `no proxy ${namespace}/${name} is connected here; /proxies lists those that are` } };
+  if (!resources)
+    return { code: 404, body: { error: `no proxy ${namespace}/${name} is connected here; /proxies lists those that are` } };
   const body: Record<string, unknown[]> = {};
   for (const [typeUrl, list] of resources) {
-    body[typeUrl] = list.map((resource) => ({ name: resource.name, version: resource.version, from: resource.provenance, resource: resourceToJson(resource) }));
+    body[typeUrl] = list.map((resource) => ({
+      name: resource.name,
+      version: resource.version,
+      from: resource.provenance,
+      resource: resourceToJson(resource),
+    }));
   }
   return { body };
 }

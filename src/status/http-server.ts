@@ -23,7 +23,12 @@ export interface HttpServer {
  * A server of GET requests, by first path segment (`status` answers `/status` and all below it).
  * Rejects when the address cannot be had, with the reason and the flag that changes it.
  */
-export function startHttpServer(host: string, port: number, flag: string, routes: ReadonlyMap<string, HttpHandler>): Promise<HttpServer> {
+export function startHttpServer(
+  host: string,
+  port: number,
+  flag: string,
+  routes: ReadonlyMap<string, HttpHandler>,
+): Promise<HttpServer> {
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000, maxHeaderSize: 16_384 }, (request, response) => {
     void answer(routes, request, response);
   });
@@ -31,12 +36,19 @@ export function startHttpServer(host: string, port: number, flag: string, routes
     server.once('error', (cause) => reject(new Error(`cannot listen on ${host}:${port} (${flag}): ${cause.message}`, { cause })));
     server.listen(port, host, () => {
       const bound = server.address() as AddressInfo;
-      resolve({ address: `${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`, close: () => closeServer(server) });
+      resolve({
+        address: `${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`,
+        close: () => closeServer(server),
+      });
     });
   });
 }
 
-async function answer(routes: ReadonlyMap<string, HttpHandler>, request: IncomingMessage, response: ServerResponse): Promise<void> {
+async function answer(
+  routes: ReadonlyMap<string, HttpHandler>,
+  request: IncomingMessage,
+  response: ServerResponse,
+): Promise<void> {
   let result: HttpAnswer;
   try {
     result = await route(routes, request);
@@ -44,12 +56,17 @@ async function answer(routes: ReadonlyMap<string, HttpHandler>, request: Incomin
     result = { code: 500, body: { error: error instanceof Error ? error.message : String(error) } };
   }
   const isText = typeof result.body === 'string';
-  response.writeHead(result.code ?? 200, { 'content-type': result.contentType ?? (isText ? 'text/plain; charset=utf-8' : 'application/json') });
-  response.end(request.method === 'HEAD' ? undefined : isText ? (result.body as string) : `${JSON.stringify(result.body, null, 2)}\n`);
+  response.writeHead(result.code ?? 200, {
+    'content-type': result.contentType ?? (isText ? 'text/plain; charset=utf-8' : 'application/json'),
+  });
+  response.end(
+    request.method === 'HEAD' ? undefined : isText ? (result.body as string) : `${JSON.stringify(result.body, null, 2)}\n`,
+  );
 }
 
 async function route(routes: ReadonlyMap<string, HttpHandler>, request: IncomingMessage): Promise<HttpAnswer> {
-  if (request.method !== 'GET' && request.method !== 'HEAD') return { code: 405, body: { error: `${request.method} is not answered here; use GET` } };
+  if (request.method !== 'GET' && request.method !== 'HEAD')
+    return { code: 405, body: { error: `${request.method} is not answered here; use GET` } };
   if (!URL.canParse(request.url ?? '', 'http://weft')) return { code: 400, body: { error: 'the request has no readable path' } };
   const url = new URL(request.url!, 'http://weft');
   const handler = routes.get(url.pathname.split('/')[1] ?? '');

@@ -13,7 +13,9 @@ export interface Journey {
 
 /** The status subresource of one object, from its conditions and the facts they were decided from. */
 export function renderStatus({ verdict, propagation, hosts }: Gathered, conditions: Condition[], journey: Journey): ObjectStatus {
-  const addresses = hosts.flatMap(({ hostname, service }) => service.automaticAddresses.map((value) => ({ value, host: hostname })));
+  const addresses = hosts.flatMap(({ hostname, service }) =>
+    service.automaticAddresses.map((value) => ({ value, host: hostname })),
+  );
   const rejections = propagation.rejections.map(({ typeUrl, resource, proxies, exampleProxy, message, lastSeen }) => ({
     typeUrl,
     resource,

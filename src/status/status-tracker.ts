@@ -114,7 +114,9 @@ export class StatusTracker {
       hosts,
       rival: sidecar && mesh.sidecars.olderRival(sidecar)?.key,
       missingHosts: sidecar
-        ? sidecar.egress.flatMap(({ hosts: patterns }) => patterns.filter(({ host }) => !this.#isKnownHost(host)).map(({ namespace, host }) => `${namespace}/${host}`))
+        ? sidecar.egress.flatMap(({ hosts: patterns }) =>
+            patterns.filter(({ host }) => !this.#isKnownHost(host)).map(({ namespace, host }) => `${namespace}/${host}`),
+          )
         : [],
       selectsNothing: hosts.some(({ service }) => service.spec.workloadSelector && !service.endpoints.length),
       propagation,
@@ -154,7 +156,14 @@ export class StatusTracker {
     if (!isChanged) return;
     if (tracked.wasReady && !wasReady && propagation.affected > 0) {
       const { kind, namespace, name } = parseObjectKey(key);
-      logger.info('Propagated', { kind, namespace, name, generation: verdict.generation, proxies: propagation.affected, durationMs: (tracked.completedAtMs ?? clock.now()) - tracked.startedAtMs });
+      logger.info('Propagated', {
+        kind,
+        namespace,
+        name,
+        generation: verdict.generation,
+        proxies: propagation.affected,
+        durationMs: (tracked.completedAtMs ?? clock.now()) - tracked.startedAtMs,
+      });
     }
     for (const listener of this.#listeners) listener(key, status);
   }

@@ -17,7 +17,10 @@ export function findInconsistencies(resources: Iterable<Resource>): string[] {
     for (const resource of known.values()) {
       for (const { typeUrl, name } of resource.requires) {
         wanted.add(`${typeUrl} ${name}`);
-        if (!byType.get(typeUrl)?.has(name)) problems.push(`${shortType(resource.typeUrl)} ${resource.name} needs ${shortType(typeUrl)} ${name}, which is not there`);
+        if (!byType.get(typeUrl)?.has(name))
+          problems.push(
+            `${shortType(resource.typeUrl)} ${resource.name} needs ${shortType(typeUrl)} ${name}, which is not there`,
+          );
       }
     }
   }

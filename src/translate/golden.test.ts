@@ -26,11 +26,12 @@ describe('translation', () => {
     it(file.replace('.in.yaml', ''), async () => {
       const text = readFileSync(join(directory, file), 'utf8');
       const header = (parseAllDocuments(text)[0]!.toJS() ?? {}) as Header;
-      const objects = parseObjects(text.slice(text.indexOf('\n---') + 4));
+      const objects = parseObjects(text.split('\n---\n').slice(1).join('\n---\n'));
       const test = await startTestMesh(header.mesh);
       try {
         await test.apply(...objects);
-        for (const key of test.mesh.verdicts.keys()) expect(test.mesh.verdicts.get(key), key).toMatchObject({ outcome: 'accepted' });
+        for (const key of test.mesh.verdicts.keys())
+          expect(test.mesh.verdicts.get(key), key).toMatchObject({ outcome: 'accepted' });
         const proxyClass = new MeshClasses(test.mesh).join(proxyNode(header.proxy));
         const resources = pushOrder.flatMap((typeUrl) => [...proxyClass.table(typeUrl).values()]);
         expect(findInconsistencies(resources)).toEqual([]);
@@ -56,7 +57,12 @@ function render(resources: readonly Resource[], show: readonly string[] | undefi
     .filter(({ id }) => (show ? show.some((pattern) => matches(pattern, id)) : !fixed.test(id)))
     .sort((a, b) => (a.id < b.id ? -1 : 1));
   return shown
-    .map(({ id, resource }) => stringify({ [id]: { from: [...resource.provenance], ...resourceToJson(resource) } }, { lineWidth: 0, aliasDuplicateObjects: false }))
+    .map(({ id, resource }) =>
+      stringify(
+        { [id]: { from: [...resource.provenance], ...resourceToJson(resource) } },
+        { lineWidth: 0, aliasDuplicateObjects: false },
+      ),
+    )
     .join('---\n');
 }
 

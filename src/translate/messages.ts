@@ -1,8 +1,8 @@
 import { create, type DescMessage, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
 import { type Any, AnySchema, type Duration, DurationSchema } from '@bufbuild/protobuf/wkt';
+import { isUnixAddress } from '../api/address.ts';
 import { type Address, AddressSchema, SocketAddress_Protocol } from '../envoy/gen/envoy/config/core/v3/address_pb.js';
 import { ApiVersion, type ConfigSource, ConfigSourceSchema } from '../envoy/gen/envoy/config/core/v3/config_source_pb.js';
-import { isUnixAddress } from '../api/address.ts';
 
 /** Wraps a message of Envoy's API as a `typed_config`. */
 export function pack<D extends DescMessage>(schema: D, init: MessageInitShape<D>): Any {

@@ -1,4 +1,4 @@
-import type { Resource, TypeUrl } from '../envoy/resource.ts';
+import { type Resource, type TypeUrl, typeUrls } from '../envoy/resource.ts';
 import type { ProxyView } from '../mesh/proxy-view.ts';
 import type { ScopeChange } from '../mesh/scope.ts';
 import type { Service } from '../mesh/service.ts';
@@ -22,27 +22,27 @@ interface Membership {
 /**
  * Which services take part in which resource of one view, so that a changed service costs its own resources only.
  * Where several egress listeners want the same resource, the first one has it: Istio's rule for a port that an
- * earlier listener of a Sidecar has claimed.
+ * earlier listener of a Sidecar has claimed. Routes exist only as long as a listener asks for them.
  */
 export class ResourceSet {
   readonly #view: ProxyView;
   readonly #memberships = new Map<string, Membership>();
+  /** By route name, the listeners that ask for it; and by listener, the names it asks for. */
+  readonly #askedBy = new Map<string, Set<string>>();
+  readonly #asksFor = new Map<string, readonly string[]>();
 
   constructor(view: ProxyView) {
     this.#view = view;
     view.egress.forEach((egress, index) => {
-      for (const service of egress.services.values()) for (const target of targetsOf(view, index, service)) this.#join(target, service);
+      for (const service of egress.services.values())
+        for (const target of targetsOf(view, index, service)) this.#join(target, service);
     });
   }
 
   /** Every resource of the view. */
   build(): Resource[] {
-    const resources = buildFixedResources(this.#view);
-    for (const membership of this.#memberships.values()) {
-      const resource = this.#compute(membership);
-      if (resource) resources.push(resource);
-    }
-    return resources;
+    const { computed } = this.#computeAll(new Set(this.#memberships.keys()));
+    return [...buildFixedResources(this.#view), ...computed];
   }
 
   /** Takes changed services in; answers the resources that they touch. */
@@ -59,15 +59,51 @@ export class ResourceSet {
         this.#join(target, after!);
       }
     }
+    return this.#computeAll(touched);
+  }
+
+  /** Listeners first: they decide which routes are asked for. */
+  #computeAll(keys: Set<string>): ResourcePatch {
     const computed: Resource[] = [];
     const removed: { typeUrl: TypeUrl; name: string }[] = [];
-    for (const key of touched) {
+    const settle = (key: string) => {
+      const { typeUrl, name } = parseKey(key);
       const membership = this.#memberships.get(key);
-      const resource = membership && this.#compute(membership);
+      const isAskedFor = typeUrl !== typeUrls.route || this.#askedBy.has(name);
+      const resource = membership && isAskedFor ? this.#compute(membership) : undefined;
+      if (typeUrl === typeUrls.listener)
+        for (const route of this.#noteRoutes(name, resource)) keys.add(keyOf({ typeUrl: typeUrls.route, name: route }));
       if (resource) computed.push(resource);
-      else removed.push(parseKey(key));
-    }
+      else removed.push({ typeUrl, name });
+    };
+    const isListener = (key: string) => key.startsWith(typeUrls.listener);
+    for (const key of [...keys].filter(isListener)) settle(key);
+    for (const key of keys) if (!isListener(key)) settle(key);
     return { computed, removed };
+  }
+
+  /** Remembers what a listener asks for; answers the routes that are asked for now and were not, or are no longer. */
+  #noteRoutes(listener: string, resource: Resource | undefined): string[] {
+    const before = this.#asksFor.get(listener) ?? [];
+    const now = (resource?.requires ?? []).filter(({ typeUrl }) => typeUrl === typeUrls.route).map(({ name }) => name);
+    const changed: string[] = [];
+    for (const route of before) {
+      const askers = this.#askedBy.get(route);
+      if (now.includes(route) || !askers?.delete(listener) || askers.size) continue;
+      this.#askedBy.delete(route);
+      changed.push(route);
+    }
+    for (const route of now) {
+      const askers = this.#askedBy.get(route);
+      if (askers) askers.add(listener);
+      else {
+        this.#askedBy.set(route, new Set([listener]));
+        changed.push(route);
+      }
+    }
+    if (now.length) this.#asksFor.set(listener, now);
+    else this.#asksFor.delete(listener);
+    return changed;
   }
 
   #compute(membership: Membership): Resource | undefined {
@@ -100,7 +136,7 @@ export class ResourceSet {
 
 /** Listeners and routes stand still while endpoints move. */
 function dependsOnEndpoints(target: Target): boolean {
-  return target.typeUrl.endsWith('.Cluster') || target.typeUrl.endsWith('.ClusterLoadAssignment');
+  return target.typeUrl === typeUrls.cluster || target.typeUrl === typeUrls.endpoint;
 }
 
 function sameAddresses(a: Service, b: Service): boolean {

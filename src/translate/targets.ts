@@ -4,7 +4,7 @@ import type { ProxyView } from '../mesh/proxy-view.ts';
 import { listenerProtocol, type Service } from '../mesh/service.ts';
 import { usesEds } from './clusters/outbound-cluster.ts';
 import { routeNameOf } from './listeners/outbound-listener.ts';
-import { placementName, placementsOf } from './listeners/placement.ts';
+import { outboundProtocol, placementName, placementsOf } from './listeners/placement.ts';
 import { outboundClusterName } from './names.ts';
 
 /** A resource that services take part in. Clusters and endpoints belong to one service, listeners and routes to many. */
@@ -28,7 +28,7 @@ export function targetsOf(view: ProxyView, egressIndex: number, service: Service
     const cluster = outboundClusterName(service.spec.hostname, port.number);
     add(typeUrls.cluster, cluster);
     if (usesEds(service)) add(typeUrls.endpoint, cluster);
-    const protocol = listenerProtocol(egress.spec.port?.protocol ?? port.protocol);
+    const protocol = outboundProtocol(egress, port);
     for (const placement of placementsOf(egress, service, port, view.traits)) {
       add(typeUrls.listener, placementName(placement));
       if (protocol === 'http' || protocol === 'auto') add(typeUrls.route, routeNameOf(egress, service, port, placement));

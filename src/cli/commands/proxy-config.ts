@@ -33,7 +33,10 @@ export function addProxyConfigCommand(program: Command): void {
     .option('--name <name>', 'only the resource of this name')
     .option('-o, --output <format>', 'table, json or yaml', parseOutput, 'table')
     .option('--address <host:port>', "the control plane's status port", defaultAddress)
-    .addHelpText('after', '\nExamples:\n  weft proxy-config clusters client.shop\n  weft proxy-config routes client -n shop --name 80 -o yaml')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  weft proxy-config clusters client.shop\n  weft proxy-config routes client -n shop --name 80 -o yaml',
+    )
     .action(showConfig);
 }
 
@@ -48,9 +51,18 @@ async function showConfig(type: string, proxy: string, options: Options): Promis
   const wanted = selectTypes(type);
   const dot = proxy.lastIndexOf('.');
   const [name, namespace] = dot < 0 ? [proxy, options.namespace] : [proxy.slice(0, dot), proxy.slice(dot + 1)];
-  const config = await ask<Record<string, ConfigEntry[]>>(options.address, `/config/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`);
-  if (!config) throw new CommandError(`no proxy ${name} of namespace ${namespace} is connected to ${options.address}; \`weft proxy-status\` lists those that are`);
-  printConfig(wanted.flatMap(([short, typeUrl]) => (config[typeUrl] ?? []).map((entry) => ({ type: short, ...entry }))), options);
+  const config = await ask<Record<string, ConfigEntry[]>>(
+    options.address,
+    `/config/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`,
+  );
+  if (!config)
+    throw new CommandError(
+      `no proxy ${name} of namespace ${namespace} is connected to ${options.address}; \`weft proxy-status\` lists those that are`,
+    );
+  printConfig(
+    wanted.flatMap(([short, typeUrl]) => (config[typeUrl] ?? []).map((entry) => ({ type: short, ...entry }))),
+    options,
+  );
 }
 
 /** The types that an argument names. Throws a {@link CommandError} for any other word. */
@@ -63,13 +75,19 @@ export function selectTypes(type: string): [string, TypeUrl][] {
 }
 
 /** Prints resources: their names and origins as a table, whole as JSON or YAML. */
-export function printConfig(entries: readonly (ConfigEntry & { readonly type: string })[], options: { readonly name?: string; readonly output: OutputFormat }): void {
+export function printConfig(
+  entries: readonly (ConfigEntry & { readonly type: string })[],
+  options: { readonly name?: string; readonly output: OutputFormat },
+): void {
   const shown = entries.filter((entry) => options.name === undefined || entry.name === options.name);
   if (options.name !== undefined && !shown.length) throw new CommandError(`there is no resource called ${options.name}`);
   print(
     options.output,
     shown.map(({ resource }) => resource),
-    () => [['TYPE', 'NAME', 'VERSION', 'FROM'], ...shown.map(({ type, name, version, from }) => [type, name, version.slice(0, 8), origins(from)])],
+    () => [
+      ['TYPE', 'NAME', 'VERSION', 'FROM'],
+      ...shown.map(({ type, name, version, from }) => [type, name, version.slice(0, 8), origins(from)]),
+    ],
   );
 }
 

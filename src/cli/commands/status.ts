@@ -2,8 +2,8 @@ import type { Command } from 'commander';
 import { parseObjectKey } from '../../mesh/object-key.ts';
 import type { StatusByName } from '../../status/http-routes.ts';
 import type { ObjectStatus } from '../../status/render-status.ts';
-import { ask, defaultAddress } from '../control-plane-client.ts';
 import { CommandError } from '../command-error.ts';
+import { ask, defaultAddress } from '../control-plane-client.ts';
 import { type ObjectReference, parseObjectReference } from '../object-reference.ts';
 import { type OutputFormat, parseOutput, print } from '../output.ts';
 
@@ -34,10 +34,14 @@ export function addStatusCommand(program: Command): void {
 }
 
 async function showStatus(object: string | undefined, options: Options): Promise<void> {
-  const wanted = object === undefined ? undefined : parseObjectReference(object, options.namespace ?? (object.includes('/') ? 'default' : ''));
+  const wanted =
+    object === undefined ? undefined : parseObjectReference(object, options.namespace ?? (object.includes('/') ? 'default' : ''));
   if (!options.watch) {
     const rows = await read(wanted, options);
-    if (wanted?.name && !rows.length) throw new CommandError(`${wanted.kind} ${wanted.namespace}/${wanted.name} is not known to the control plane at ${options.address}`);
+    if (wanted?.name && !rows.length)
+      throw new CommandError(
+        `${wanted.kind} ${wanted.namespace}/${wanted.name} is not known to the control plane at ${options.address}`,
+      );
     print(options.output, wanted?.name ? rows[0]!.status : rows, () => [header, ...rows.map(rowOf)]);
     return;
   }
@@ -81,7 +85,15 @@ function rowOf({ key, status }: Row): string[] {
   const ready = status.conditions?.find(({ type }) => type === 'Ready');
   const accepted = status.conditions?.find(({ type }) => type === 'Accepted');
   const reason = accepted?.status === 'False' ? accepted.reason : ready?.reason;
-  return [namespace, `${kind.toLowerCase()}/${name}`, ready?.status ?? 'Unknown', reason ?? '', status.propagation?.summary ?? '', String(status.observedGeneration ?? ''), tookOf(status)];
+  return [
+    namespace,
+    `${kind.toLowerCase()}/${name}`,
+    ready?.status ?? 'Unknown',
+    reason ?? '',
+    status.propagation?.summary ?? '',
+    String(status.observedGeneration ?? ''),
+    tookOf(status),
+  ];
 }
 
 /** How long the generation took to reach its last proxy. */

@@ -1,8 +1,8 @@
 import type { Command } from 'commander';
 import { parseDurationMs } from '../../api/duration.ts';
 import type { ObjectStatus } from '../../status/render-status.ts';
-import { ask, defaultAddress } from '../control-plane-client.ts';
 import { CommandError } from '../command-error.ts';
+import { ask, defaultAddress } from '../control-plane-client.ts';
 import { parseObjectReference } from '../object-reference.ts';
 
 interface Options {
@@ -23,7 +23,10 @@ export function addWaitCommand(program: Command): void {
     .option('-n, --namespace <namespace>', 'namespace of the object', 'default')
     .option('--timeout <duration>', 'how long to wait, such as 30s', '30s')
     .option('--address <host:port>', "the control plane's status port", defaultAddress)
-    .addHelpText('after', '\nExamples:\n  weft wait --for=ready serviceentry/api -n shop\n  weft wait --for=delete sidecar/default --timeout 1m')
+    .addHelpText(
+      'after',
+      '\nExamples:\n  weft wait --for=ready serviceentry/api -n shop\n  weft wait --for=delete sidecar/default --timeout 1m',
+    )
     .action((object: string, options: Options) => waitFor(object, options));
 }
 
@@ -31,7 +34,8 @@ async function waitFor(object: string, options: Options): Promise<void> {
   const { kind, namespace, name } = parseObjectReference(object, options.namespace);
   if (!name) throw new CommandError(`${object}: expected KIND/NAME`);
   const condition = options.for.toLowerCase().replace(/^condition=/, '');
-  if (!['ready', 'accepted', 'delete'].includes(condition)) throw new CommandError(`--for=${options.for}: expected ready, accepted or delete`);
+  if (!['ready', 'accepted', 'delete'].includes(condition))
+    throw new CommandError(`--for=${options.for}: expected ready, accepted or delete`);
   const timeoutMs = parseDurationMs(options.timeout);
   if (timeoutMs === undefined) throw new CommandError(`--timeout ${options.timeout}: expected a duration such as 30s or 1m`);
   const deadline = performance.now() + timeoutMs;
@@ -41,7 +45,10 @@ async function waitFor(object: string, options: Options): Promise<void> {
       process.stdout.write(`${kind.toLowerCase()}/${name} ${condition === 'delete' ? 'deleted' : 'condition met'}\n`);
       return;
     }
-    if (performance.now() >= deadline) throw new CommandError(`timed out after ${options.timeout} waiting for ${kind.toLowerCase()}/${name} to be ${condition}: ${describe(status)}`);
+    if (performance.now() >= deadline)
+      throw new CommandError(
+        `timed out after ${options.timeout} waiting for ${kind.toLowerCase()}/${name} to be ${condition}: ${describe(status)}`,
+      );
     await new Promise((resolve) => setTimeout(resolve, 50));
   }
 }
@@ -52,6 +59,8 @@ function holds(status: ObjectStatus | undefined, type: string): boolean {
 
 function describe(status: ObjectStatus | undefined): string {
   if (!status) return 'it is not known to the control plane';
-  const open = status.conditions?.find(({ type, status: value }) => (type === 'Accepted' || type === 'Ready') && value !== 'True');
+  const open = status.conditions?.find(
+    ({ type, status: value }) => (type === 'Accepted' || type === 'Ready') && value !== 'True',
+  );
   return open ? `${open.reason}: ${open.message}` : 'it is still there';
 }

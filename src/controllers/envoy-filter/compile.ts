@@ -4,6 +4,11 @@ import type { Compiled } from '../fragment-reconciler.ts';
 export function compileEnvoyFilter(): Compiled {
   return {
     outcome: 'unsupported',
-    finding: { severity: 'error', path: 'spec', segments: ['spec'], message: 'EnvoyFilter is validated but not applied by this version of Weft' },
+    finding: {
+      severity: 'error',
+      path: 'spec',
+      segments: ['spec'],
+      message: 'EnvoyFilter is validated but not applied by this version of Weft',
+    },
   };
 }

@@ -34,7 +34,9 @@ export function compileServiceEntry(object: DeepReadonly<ServiceEntry>): Compile
     protocol: parseProtocol(protocol),
     ...(targetPort ? { targetPort } : {}),
   }));
-  const endpoints = (spec.endpoints ?? []).map((endpoint) => compileEndpoint(endpoint, owner)).filter((endpoint) => endpoint !== undefined);
+  const endpoints = (spec.endpoints ?? [])
+    .map((endpoint) => compileEndpoint(endpoint, owner))
+    .filter((endpoint) => endpoint !== undefined);
   const services = [...new Set(spec.hosts.map((host) => host.toLowerCase()))].map((hostname): DeclaredService => {
     const base = { hostname, addresses, resolution };
     const compiled: ServiceSpec = {

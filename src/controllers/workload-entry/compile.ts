@@ -16,7 +16,8 @@ export function compileWorkloadEntry(object: DeepReadonly<WorkloadEntry>): Compi
         severity: 'error',
         path: 'spec.address',
         segments: ['spec', 'address'],
-        message: 'a workload without an address, reached through the gateway of its network, is not supported; give it an address',
+        message:
+          'a workload without an address, reached through the gateway of its network, is not supported; give it an address',
       },
     };
   }

@@ -1,5 +1,5 @@
-import { isUnixAddress } from '../../api/address.ts';
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
+import { isUnixAddress } from '../../api/address.ts';
 import { Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '../../envoy/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { type Resource, typeUrls } from '../../envoy/resource.ts';
 import type { MeshConfig } from '../../mesh/mesh-config.ts';
@@ -48,7 +48,9 @@ export function buildInboundCluster(
   const name = inboundClusterName(options.port);
   const target = parseDefaultEndpoint(options.defaultEndpoint);
   if (options.isIntercepted && (!target || isWildcardAddress(target.host))) {
-    const override = target ? { lbConfig: { case: 'originalDstLbConfig' as const, value: { upstreamPortOverride: target.port } } } : {};
+    const override = target
+      ? { lbConfig: { case: 'originalDstLbConfig' as const, value: { upstreamPortOverride: target.port } } }
+      : {};
     return sealCluster(config, { name, ...toOriginalDestination, ...override, ...fromSidecar(families) }, provenance);
   }
   // Without interception the wildcard means the workload on this host; the loopback of the family reaches the same socket.

@@ -47,7 +47,9 @@ export function buildOutboundCluster(service: Service, port: ServicePort, traits
         },
       ],
     },
-    metadata: { filterMetadata: { istio: { services: [{ host: spec.hostname, name: spec.hostname, namespace: spec.namespace }] } } },
+    metadata: {
+      filterMetadata: { istio: { services: [{ host: spec.hostname, name: spec.hostname, namespace: spec.namespace }] } },
+    },
     typedExtensionProtocolOptions: protocolOptions(port),
   });
   discover(cluster, service, port, traits, config);
@@ -65,7 +67,11 @@ function discover(cluster: Cluster, service: Service, port: ServicePort, traits:
   switch (service.spec.resolution) {
     case 'STATIC':
       cluster.clusterDiscoveryType = { case: 'type', value: Cluster_DiscoveryType.EDS };
-      cluster.edsClusterConfig = { $typeName: 'envoy.config.cluster.v3.Cluster.EdsClusterConfig', edsConfig: fromAds, serviceName: cluster.name };
+      cluster.edsClusterConfig = {
+        $typeName: 'envoy.config.cluster.v3.Cluster.EdsClusterConfig',
+        edsConfig: fromAds,
+        serviceName: cluster.name,
+      };
       return;
     case 'NONE':
       cluster.clusterDiscoveryType = { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST };

@@ -23,7 +23,9 @@ import type { MeshConfig } from '../../mesh/mesh-config.ts';
 import { duration, fromAds, pack } from '../messages.ts';
 import { buildAccessLog } from './access-log.ts';
 
-type RouteSpecifier = NonNullable<Exclude<MessageInitShape<typeof HttpConnectionManagerSchema>, { $typeName: string }>['routeSpecifier']>;
+type RouteSpecifier = NonNullable<
+  Exclude<MessageInitShape<typeof HttpConnectionManagerSchema>, { $typeName: string }>['routeSpecifier']
+>;
 
 /** The HTTP connection manager of outbound traffic: routes come over RDS by name. */
 export function buildOutboundHttp(statPrefix: string, routeName: string, config: MeshConfig): Filter {
@@ -98,7 +100,13 @@ export const originalDestination: ListenerFilter = create(ListenerFilterSchema, 
 });
 
 const httpFilters = [
-  { name: 'envoy.filters.http.grpc_stats', config: pack(GrpcStatsSchema, { emitFilterState: true, perMethodStatSpecifier: { case: 'statsForAllMethods', value: { value: false } } }) },
+  {
+    name: 'envoy.filters.http.grpc_stats',
+    config: pack(GrpcStatsSchema, {
+      emitFilterState: true,
+      perMethodStatSpecifier: { case: 'statsForAllMethods', value: { value: false } },
+    }),
+  },
   { name: 'envoy.filters.http.fault', config: pack(HTTPFaultSchema, {}) },
   { name: 'envoy.filters.http.cors', config: pack(CorsSchema, {}) },
   { name: 'envoy.filters.http.router', config: pack(RouterSchema, {}) },

@@ -42,7 +42,12 @@ export function inboundPorts(view: ProxyView): InboundPort[] {
   if (!view.ingress.length && !isUnintercepted) {
     for (const { service, port, targetPort } of view.inbound) {
       if (ports.has(targetPort) || listenerProtocol(port.protocol) === 'none') continue;
-      ports.set(targetPort, { number: targetPort, protocol: port.protocol, provenance: [service.spec.owner], bindsToPort: false });
+      ports.set(targetPort, {
+        number: targetPort,
+        protocol: port.protocol,
+        provenance: [service.spec.owner],
+        bindsToPort: false,
+      });
     }
   }
   return [...ports.values()].sort((a, b) => a.number - b.number);

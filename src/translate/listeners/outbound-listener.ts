@@ -1,16 +1,16 @@
-import { isUnixAddress } from '../../api/address.ts';
 import { create } from '@bufbuild/protobuf';
+import { isUnixAddress } from '../../api/address.ts';
 import { TrafficDirection } from '../../envoy/gen/envoy/config/core/v3/base_pb.js';
 import { type Listener, ListenerSchema } from '../../envoy/gen/envoy/config/listener/v3/listener_pb.js';
 import { type Resource, type ResourceReference, typeUrls } from '../../envoy/resource.ts';
 import type { EgressView, ProxyView } from '../../mesh/proxy-view.ts';
-import { compareAge, listenerProtocol, type Service, type ServicePort } from '../../mesh/service.ts';
+import { compareAge, type Service, type ServicePort } from '../../mesh/service.ts';
 import { address, duration } from '../messages.ts';
 import { blackHoleCluster, hostAndPort, outboundClusterName, passthroughCluster } from '../names.ts';
 import { seal } from '../seal.ts';
 import { assembleChains, type ChainDraft } from './filter-chains.ts';
 import { buildOutboundHttp, buildTcpProxy, httpInspector, tlsInspector } from './filters.ts';
-import { type Placement, placementName, placementsOf } from './placement.ts';
+import { outboundProtocol, type Placement, placementName, placementsOf } from './placement.ts';
 
 /** One service port that shares a listener. */
 interface Contribution {
@@ -24,7 +24,7 @@ interface Contribution {
 export function routeNameOf(egress: EgressView, service: Service, port: ServicePort, placement: Placement): string {
   const bind = placement.binds[0];
   if (isUnixAddress(bind)) return bind;
-  const protocol = listenerProtocol(egress.spec.port?.protocol ?? port.protocol);
+  const protocol = outboundProtocol(egress, port);
   return protocol === 'auto' && !placement.isWildcard ? hostAndPort(service.spec.hostname, port.number) : String(placement.port);
 }
 
@@ -32,7 +32,12 @@ export function routeNameOf(egress: EgressView, service: Service, port: ServiceP
  * The listener called `name` of an egress listener, from every service that takes part in it.
  * Mixed protocols are told apart by sniffing; where two services would match the same connections the older one is served.
  */
-export function buildOutboundListener(view: ProxyView, egress: EgressView, name: string, services: Iterable<Service>): Resource | undefined {
+export function buildOutboundListener(
+  view: ProxyView,
+  egress: EgressView,
+  name: string,
+  services: Iterable<Service>,
+): Resource | undefined {
   const contributions = contributionsTo(view, egress, name, services);
   const first = contributions[0];
   if (!first) return undefined;
@@ -68,7 +73,7 @@ function contributionsTo(view: ProxyView, egress: EgressView, name: string, serv
   const contributions: Contribution[] = [];
   for (const service of services) {
     for (const port of service.spec.ports) {
-      const protocol = listenerProtocol(egress.spec.port?.protocol ?? port.protocol);
+      const protocol = outboundProtocol(egress, port);
       if (protocol === 'none') continue;
       for (const placement of placementsOf(egress, service, port, view.traits)) {
         if (placementName(placement) === name) contributions.push({ service, port, placement, protocol });
@@ -97,7 +102,10 @@ function httpChains(
   // On an intercepted wildcard even a port of HTTP services sees connections to hosts outside of the mesh, in any protocol.
   const seesStrangers = http.placement.isWildcard && !http.placement.bindsToPort;
   return [
-    { filter: buildOutboundHttp(`outbound_${name}`, routeName, view.config), ...(isAlone && !seesStrangers ? {} : { isHttpOnly: true }) },
+    {
+      filter: buildOutboundHttp(`outbound_${name}`, routeName, view.config),
+      ...(isAlone && !seesStrangers ? {} : { isHttpOnly: true }),
+    },
   ];
 }
 

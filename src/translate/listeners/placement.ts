@@ -1,7 +1,7 @@
 import { isUnixAddress } from '../../api/address.ts';
-import type { EgressView, ProxyTraits } from '../../mesh/proxy-view.ts';
-import { listenerProtocol, type Service, type ServicePort } from '../../mesh/service.ts';
 import { claimKey } from '../../mesh/address-claims.ts';
+import type { EgressView, ProxyTraits } from '../../mesh/proxy-view.ts';
+import { type ListenerProtocol, listenerProtocol, type Service, type ServicePort } from '../../mesh/service.ts';
 import { listenerName, loopbackAddresses, reaches, wildcardAddresses } from '../names.ts';
 
 /** Where one port of a service is listened for. */
@@ -25,7 +25,17 @@ export function placementName(placement: Pick<Placement, 'binds' | 'port'>): str
 /** Whether the proxy itself binds an egress listener's ports. */
 export function bindsToPort(egress: EgressView, traits: ProxyTraits): boolean {
   const { captureMode, bind } = egress.spec;
-  return captureMode === 'NONE' || (captureMode === 'DEFAULT' && traits.interceptionMode === 'NONE') || (bind !== undefined && isUnixAddress(bind));
+  return (
+    captureMode === 'NONE' ||
+    (captureMode === 'DEFAULT' && traits.interceptionMode === 'NONE') ||
+    (bind !== undefined && isUnixAddress(bind))
+  );
+}
+
+/** How an egress listener treats a service port: by the listener's own protocol where it has a port, never for UDP. */
+export function outboundProtocol(egress: EgressView, port: ServicePort): ListenerProtocol {
+  const protocol = listenerProtocol(port.protocol);
+  return protocol === 'none' || !egress.spec.port ? protocol : listenerProtocol(egress.spec.port.protocol);
 }
 
 /** The addresses at which a proxy knows a service: declared ones it can reach, else, where it answers DNS, automatic ones. */
@@ -38,7 +48,7 @@ export function serviceAddresses(service: Service, traits: ProxyTraits): readonl
 /** The listeners that one port of a service takes part in. Each address has a listener of its own; ranges share the wildcard's. */
 export function placementsOf(egress: EgressView, service: Service, port: ServicePort, traits: ProxyTraits): Placement[] {
   const own = egress.spec.port;
-  const protocol = listenerProtocol(own?.protocol ?? port.protocol);
+  const protocol = outboundProtocol(egress, port);
   if (protocol === 'none') return [];
   const base = { port: own?.number ?? port.number, bindsToPort: bindsToPort(egress, traits) };
   if (egress.spec.bind) return [{ ...base, binds: [egress.spec.bind], isWildcard: true, cidrs: [] }];
@@ -46,7 +56,9 @@ export function placementsOf(egress: EgressView, service: Service, port: Service
   const wildcard = wildcardAddresses(traits.ipFamilies);
   if (protocol === 'http') return [{ ...base, binds: wildcard, isWildcard: true, cidrs: [] }];
   const isDeclared = service.spec.addresses.length > 0;
-  const addresses = serviceAddresses(service, traits).filter((address) => !service.lostAddresses.has(claimKey(address, port.number)));
+  const addresses = serviceAddresses(service, traits).filter(
+    (address) => !service.lostAddresses.has(claimKey(address, port.number)),
+  );
   if (!addresses.length) return isDeclared ? [] : [{ ...base, binds: wildcard, isWildcard: true, cidrs: [] }];
   const cidrs = addresses.filter((address) => address.includes('/'));
   const placements: Placement[] = addresses

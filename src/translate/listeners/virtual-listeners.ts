@@ -17,7 +17,7 @@ import {
 import { seal } from '../seal.ts';
 import { assembleChains, type ChainDraft } from './filter-chains.ts';
 import { buildTcpProxy, httpInspector, originalDestination } from './filters.ts';
-import { inboundChains, type InboundPort } from './inbound-listener.ts';
+import { type InboundPort, inboundChains } from './inbound-listener.ts';
 
 /** Takes every intercepted outbound connection and hands it to the listener of its original destination. */
 export function buildVirtualOutbound(view: ProxyView): Resource {
@@ -37,18 +37,28 @@ export function buildVirtualOutbound(view: ProxyView): Resource {
 /** Takes every intercepted inbound connection: declared ports by protocol, the rest as it comes. */
 export function buildVirtualInbound(view: ProxyView, ports: readonly InboundPort[]): Resource {
   const drafts: ChainDraft[] = [
-    { name: 'virtualInbound-blackhole', filter: buildTcpProxy(blackHoleCluster, view.config), destinationPort: virtualInboundPort },
+    {
+      name: 'virtualInbound-blackhole',
+      filter: buildTcpProxy(blackHoleCluster, view.config),
+      destinationPort: virtualInboundPort,
+    },
     ...ports.flatMap((port) => inboundChains(port, view.config)),
     { name: 'virtualInbound', filter: buildTcpProxy(inboundPassthroughCluster, view.config) },
   ];
   const chains = assembleChains(drafts);
-  return virtualListener(view, virtualInboundListener, virtualInboundPort, {
-    trafficDirection: TrafficDirection.INBOUND,
-    listenerFilters: [originalDestination, ...(chains.needsHttpInspector ? [httpInspector] : [])],
-    listenerFiltersTimeout: duration(chains.needsHttpInspector ? view.config.protocolDetectionTimeoutMs : 0),
-    continueOnListenerFiltersTimeout: true,
-    filterChains: [...chains.matching, chains.fallback!],
-  }, ports);
+  return virtualListener(
+    view,
+    virtualInboundListener,
+    virtualInboundPort,
+    {
+      trafficDirection: TrafficDirection.INBOUND,
+      listenerFilters: [originalDestination, ...(chains.needsHttpInspector ? [httpInspector] : [])],
+      listenerFiltersTimeout: duration(chains.needsHttpInspector ? view.config.protocolDetectionTimeoutMs : 0),
+      continueOnListenerFiltersTimeout: true,
+      filterChains: [...chains.matching, chains.fallback!],
+    },
+    ports,
+  );
 }
 
 function virtualListener(

@@ -3,9 +3,9 @@ import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { RouteConfigurationSchema } from '../../envoy/gen/envoy/config/route/v3/route_pb.js';
 import { type Resource, type ResourceReference, typeUrls } from '../../envoy/resource.ts';
 import type { EgressView, ProxyTraits, ProxyView } from '../../mesh/proxy-view.ts';
-import { compareAge, listenerProtocol, type Service, type ServicePort } from '../../mesh/service.ts';
-import { bindsToPort, placementsOf } from '../listeners/placement.ts';
+import { compareAge, type Service, type ServicePort } from '../../mesh/service.ts';
 import { routeNameOf } from '../listeners/outbound-listener.ts';
+import { bindsToPort, outboundProtocol, placementsOf } from '../listeners/placement.ts';
 import { hostAndPort, outboundClusterName } from '../names.ts';
 import { sealBytes } from '../seal.ts';
 import { domainsOf } from './domains.ts';
@@ -20,12 +20,18 @@ const maxDirectResponseBodySizeBytes = 1_048_576;
  * The routes called `name` of an egress listener: a virtual host for each service port, and one for all other hosts.
  * Virtual hosts are serialised once and shared; the configuration is put together from their bytes.
  */
-export function buildRouteConfiguration(view: ProxyView, egress: EgressView, name: string, services: Iterable<Service>): Resource | undefined {
+export function buildRouteConfiguration(
+  view: ProxyView,
+  egress: EgressView,
+  name: string,
+  services: Iterable<Service>,
+): Resource | undefined {
   const members = membersOf(view, egress, name, services);
   if (!members.length) return undefined;
   const isOneHosts = members[0]!.isOneHosts;
   // The proxy hands a whole port of names: then the port is part of the name a client sends.
-  const keepsPorts = egress.spec.port !== undefined && (egress.spec.port.protocol === 'HTTP_PROXY' || egress.spec.port.number === 0);
+  const keepsPorts =
+    egress.spec.port !== undefined && (egress.spec.port.protocol === 'HTTP_PROXY' || egress.spec.port.number === 0);
   const requires: ResourceReference[] = [];
   const writer = new BinaryWriter();
   writer.raw(
@@ -41,7 +47,7 @@ export function buildRouteConfiguration(view: ProxyView, egress: EgressView, nam
   );
   const taken = new Set<string>();
   const append = (bytes: Uint8Array) => writer.tag(virtualHostsField, WireType.LengthDelimited).bytes(bytes);
-  for (const { service, port } of members) {
+  for (const { service, port } of isOneHosts ? members.slice(0, 1) : members) {
     const domains = isOneHosts ? ['*'] : freeDomains(service, port, view.traits, keepsPorts, taken);
     if (!domains.length) continue;
     append(virtualHostBytes(service, port, domains));
@@ -53,7 +59,10 @@ export function buildRouteConfiguration(view: ProxyView, egress: EgressView, nam
     append(encodeVirtualHost(buildCatchAll(allowsAny)));
     requires.push({ typeUrl: typeUrls.cluster, name: catchAllCluster(allowsAny) });
   }
-  return sealBytes({ typeUrl: typeUrls.route, name, provenance: members.map(({ service }) => service.spec.owner), requires }, writer.finish());
+  return sealBytes(
+    { typeUrl: typeUrls.route, name, provenance: members.map(({ service }) => service.spec.owner), requires },
+    writer.finish(),
+  );
 }
 
 interface Member {
@@ -67,20 +76,32 @@ function membersOf(view: ProxyView, egress: EgressView, name: string, services: 
   const members: Member[] = [];
   for (const service of services) {
     for (const port of service.spec.ports) {
-      const protocol = listenerProtocol(egress.spec.port?.protocol ?? port.protocol);
+      const protocol = outboundProtocol(egress, port);
       if (protocol !== 'http' && protocol !== 'auto') continue;
-      const placement = placementsOf(egress, service, port, view.traits).find((place) => routeNameOf(egress, service, port, place) === name);
+      const placement = placementsOf(egress, service, port, view.traits).find(
+        (place) => routeNameOf(egress, service, port, place) === name,
+      );
       if (placement) members.push({ service, port, isOneHosts: protocol === 'auto' && !placement.isWildcard });
     }
   }
-  return members.sort((a, b) => compareAge(a.service.spec, b.service.spec) || (a.service.spec.hostname < b.service.spec.hostname ? -1 : 1));
+  return members.sort(
+    (a, b) => compareAge(a.service.spec, b.service.spec) || (a.service.spec.hostname < b.service.spec.hostname ? -1 : 1),
+  );
 }
 
 /** Envoy refuses a domain that stands in two virtual hosts: the older service keeps it. */
-function freeDomains(service: Service, port: ServicePort, traits: ProxyTraits, keepsPorts: boolean, taken: Set<string>): string[] {
+function freeDomains(
+  service: Service,
+  port: ServicePort,
+  traits: ProxyTraits,
+  keepsPorts: boolean,
+  taken: Set<string>,
+): string[] {
   const plain = domainsOf(service, traits);
   // Port 80 is the one a client leaves out of the Host header.
-  const candidates = keepsPorts ? [...(port.number === 80 ? plain : []), ...plain.map((domain) => withPort(domain, port.number))] : plain;
+  const candidates = keepsPorts
+    ? [...(port.number === 80 ? plain : []), ...plain.map((domain) => withPort(domain, port.number))]
+    : plain;
   const free = candidates.filter((domain) => !taken.has(domain));
   for (const domain of free) taken.add(domain);
   return free;

@@ -1,0 +1,91 @@
+import { Registry } from 'prom-client';
+import { meshKinds } from './api/index.ts';
+import { checkObject } from './controllers/check-object.ts';
+import { createMeshControllers } from './controllers/index.ts';
+import { Mesh } from './mesh/mesh.ts';
+import type { MeshConfig } from './mesh/mesh-config.ts';
+import { Cache } from './runtime/cache/cache.ts';
+import { systemClock } from './runtime/clock.ts';
+import type { Logger } from './runtime/logger.ts';
+import { FileSource } from './sources/file/file-source.ts';
+import { createHttpRoutes, metricsHandler } from './status/http-routes.ts';
+import { startHttpServer } from './status/http-server.ts';
+import { StatusTracker } from './status/status-tracker.ts';
+import { version } from './version.ts';
+import { MeshClasses } from './xds/mesh-classes.ts';
+import { createXdsServer } from './xds/server.ts';
+
+export interface StandaloneOptions {
+  /** Directories and files of YAML. */
+  readonly paths: readonly string[];
+  readonly config: MeshConfig;
+  readonly logger: Logger;
+  readonly xdsBind: { readonly host: string; readonly port: number };
+  readonly httpBind: { readonly host: string; readonly port: number };
+  /** Absent: no metrics are served. */
+  readonly metricsBind?: { readonly host: string; readonly port: number };
+}
+
+export interface Standalone {
+  /** As bound, where port 0 was asked for. */
+  readonly xdsAddress: string;
+  readonly httpAddress: string;
+  /** Resolves with the error if a part ends by itself. */
+  readonly failed: Promise<Error>;
+  stop(options: { readonly deadlineMs: number }): Promise<void>;
+}
+
+/**
+ * The composition root without a cluster: makes the stages, joins them in the order in which a change travels, starts them.
+ * Proxies are served only after the first list has been taken in, so that none is told that what it holds is gone.
+ */
+export async function startStandalone(options: StandaloneOptions): Promise<Standalone> {
+  const { paths, config, logger, xdsBind, httpBind, metricsBind } = options;
+  const clock = systemClock;
+  const registry = new Registry();
+  const stop = new AbortController();
+
+  const cache = new Cache({ logger });
+  const source = new FileSource({ paths, cache, logger, kinds: meshKinds, validate: checkObject, deliversInvalid: true });
+  const mesh = new Mesh(config, clock.now);
+  const controllers = createMeshControllers({ cache, mesh, logger, clock, registry });
+  const xds = createXdsServer({ classes: new MeshClasses(mesh), clock, logger, registry });
+  const status = new StatusTracker({ mesh, ledger: xds.ledger, clock, logger });
+
+  const parts = [source, ...controllers].map((part) => part.start(stop.signal));
+  const failed = Promise.any(
+    parts.map((part) =>
+      part.then(
+        () => Promise.reject(new Error('ended')),
+        (error: Error) => error,
+      ),
+    ),
+  ).catch(() => new Error('ended'));
+  await Promise.race([cache.waitForSync(stop.signal), failed.then((error) => Promise.reject(error))]);
+  await Promise.all(controllers.map((controller) => controller.caughtUp));
+
+  const { address: xdsAddress } = await xds.listen(xdsBind.host, xdsBind.port);
+  const routes = createHttpRoutes({ status, xds, version, isReady: () => !stop.signal.aborted });
+  const http = await startHttpServer(httpBind.host, httpBind.port, '--http-bind', routes);
+  const metrics =
+    metricsBind &&
+    (await startHttpServer(
+      metricsBind.host,
+      metricsBind.port,
+      '--metrics-bind',
+      new Map([['metrics', metricsHandler(registry)]]),
+    ));
+
+  return {
+    xdsAddress,
+    httpAddress: http.address,
+    failed,
+    async stop({ deadlineMs }) {
+      stop.abort();
+      await Promise.allSettled(parts);
+      await xds.close({ deadlineMs });
+      status.close();
+      await Promise.all([http.close(), metrics?.close()]);
+    },
+  };
+}

@@ -1,0 +1,78 @@
+import { LineCounter, parseDocument } from 'yaml';
+import { subnetProblem } from '../api/address.ts';
+import { parseDurationMs } from '../api/duration.ts';
+import { defaultMeshConfig, type MeshConfig } from './mesh-config.ts';
+
+/** A problem of a mesh config, at its place in the file. */
+export interface MeshConfigProblem {
+  readonly severity: 'error' | 'warning';
+  readonly line: number;
+  readonly column: number;
+  readonly message: string;
+}
+
+/** Reads one field into a partial config, or says why it cannot be. */
+type FieldReader = (value: unknown) => Partial<MeshConfig> | string;
+
+const readers: Record<string, FieldReader> = {
+  rootNamespace: (value) => (typeof value === 'string' && value !== '' ? { rootNamespace: value } : 'expected a namespace'),
+  outboundTrafficPolicy: (value) => {
+    const mode = (value as { mode?: unknown } | null)?.mode ?? 'ALLOW_ANY';
+    return mode === 'ALLOW_ANY' || mode === 'REGISTRY_ONLY'
+      ? { outboundTrafficPolicy: { mode } }
+      : 'expected a mode of ALLOW_ANY or REGISTRY_ONLY';
+  },
+  accessLogFile: (value) => (typeof value === 'string' ? { accessLogFile: value } : 'expected a path'),
+  accessLogFormat: (value) => (typeof value === 'string' ? { accessLogFormat: value } : 'expected a format string'),
+  accessLogEncoding: (value) => (value === 'TEXT' || value === 'JSON' ? { accessLogEncoding: value } : 'expected TEXT or JSON'),
+  connectTimeout: (value) => readDuration(value, (connectTimeoutMs) => ({ connectTimeoutMs })),
+  protocolDetectionTimeout: (value) => readDuration(value, (protocolDetectionTimeoutMs) => ({ protocolDetectionTimeoutMs })),
+  dnsRefreshRate: (value) => readDuration(value, (dnsRefreshRateMs) => ({ dnsRefreshRateMs })),
+  automaticAddresses: (value) => {
+    const { ipv4 = defaultMeshConfig.automaticAddresses.ipv4, ipv6 = defaultMeshConfig.automaticAddresses.ipv6 } = (value ??
+      {}) as { ipv4?: unknown; ipv6?: unknown };
+    for (const cidr of [ipv4, ipv6]) {
+      if (cidr !== '' && (typeof cidr !== 'string' || !cidr.includes('/') || subnetProblem(cidr)))
+        return `expected ipv4 and ipv6 as CIDRs, or empty for none; found ${JSON.stringify(cidr)}`;
+    }
+    return { automaticAddresses: { ipv4: ipv4 as string, ipv6: ipv6 as string } };
+  },
+};
+
+/** Reads a MeshConfig from YAML. Unknown keys are warnings: a file made for Istio works as it is. */
+export function parseMeshConfig(text: string): { config: MeshConfig; problems: MeshConfigProblem[] } {
+  const lines = new LineCounter();
+  const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
+  const problems: MeshConfigProblem[] = [];
+  const report = (severity: MeshConfigProblem['severity'], offset: number, message: string) => {
+    const { line, col } = lines.linePos(offset);
+    problems.push({ severity, line, column: col, message });
+  };
+  for (const error of document.errors) report('error', error.pos[0], `YAML: ${error.message}`);
+  if (problems.length) return { config: defaultMeshConfig, problems };
+  const value = document.toJS() as unknown;
+  if (value === null || value === undefined) return { config: defaultMeshConfig, problems };
+  if (typeof value !== 'object' || Array.isArray(value)) {
+    report('error', 0, 'expected a map of MeshConfig fields');
+    return { config: defaultMeshConfig, problems };
+  }
+  let config = defaultMeshConfig;
+  for (const [name, content] of Object.entries(value)) {
+    const node = document.get(name, true) as { range?: [number, number, number] } | undefined;
+    const offset = node?.range?.[0] ?? 0;
+    const read = Object.hasOwn(readers, name) ? readers[name]! : undefined;
+    if (!read) {
+      report('warning', offset, `${name} means nothing to Weft and is ignored`);
+      continue;
+    }
+    const result = read(content);
+    if (typeof result === 'string') report('error', offset, `${name}: ${result}`);
+    else config = { ...config, ...result };
+  }
+  return { config, problems };
+}
+
+function readDuration(value: unknown, use: (milliseconds: number) => Partial<MeshConfig>): Partial<MeshConfig> | string {
+  const milliseconds = typeof value === 'string' ? parseDurationMs(value) : undefined;
+  return milliseconds === undefined ? `expected a duration such as 10s, found ${JSON.stringify(value)}` : use(milliseconds);
+}

@@ -1,0 +1,10 @@
+import { expect, it } from 'vitest';
+import { isTerminal, TerminalError } from './reconciler.ts';
+
+it('finds a TerminalError among the causes, and ends on a ring of them', () => {
+  const ring = new Error('a');
+  ring.cause = new Error('b', { cause: ring });
+  expect(isTerminal(new TerminalError('x'))).toBe(true);
+  expect(isTerminal(new Error('outer', { cause: new TerminalError('x') }))).toBe(true);
+  expect([new Error('x'), 'x', undefined, ring].map(isTerminal)).toEqual([false, false, false, false]);
+});

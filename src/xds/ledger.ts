@@ -1,0 +1,263 @@
+import { pushOrder, type Resource, type TypeUrl } from '../envoy/resource.ts';
+import type { ObjectKey } from '../mesh/object-key.ts';
+import { proxyName } from '../mesh/proxy.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { ObjectFootprint, ProxyClass, ProxyClasses, Refresh } from './proxy-class.ts';
+import type { ProxySession, SessionObserver } from './session/proxy-session.ts';
+import type { Rejection } from './session/rejections.ts';
+import type { ClassGroup, SessionRegistry } from './session-registry.ts';
+
+/** How far one object's present state has got. */
+export interface Propagation {
+  /** Connected proxies whose configuration derives from the object, or that still hold what it has withdrawn. */
+  readonly affected: number;
+  readonly acked: number;
+  readonly rejected: number;
+  readonly pending: number;
+  /** At most 5, those of most proxies first. */
+  readonly rejections: readonly ResourceRejection[];
+  /** At most 5 pending proxies as `namespace/name`, the longest pending first. */
+  readonly laggards: readonly string[];
+  /** Since when the longest pending proxy has been waited for, in milliseconds since the epoch; undefined: none is pending. */
+  readonly pendingSince: number | undefined;
+  /** The mesh revision these counts speak of. */
+  readonly revision: number;
+  /** False: the mesh has changed since; if the object was put after `revision`, the counts are those of its state before. */
+  readonly current: boolean;
+}
+
+/** One resource that proxies refuse. */
+export interface ResourceRejection {
+  readonly typeUrl: TypeUrl;
+  readonly resource: string;
+  readonly proxies: number;
+  readonly exampleProxy: string;
+  /** What the proxy said, and which objects shaped the resource; at most 512 characters. */
+  readonly message: string;
+  /** Milliseconds since the epoch. */
+  readonly lastSeen: number;
+  /** Every object behind the resource, the newest change first. */
+  readonly suspects: readonly ObjectKey[];
+}
+
+/** Objects whose counts may have moved; `all`: any. */
+export type DirtyObjects = ReadonlySet<ObjectKey> | 'all';
+
+/** While proxies come and go in numbers, `all` is told this often at most, milliseconds. */
+const allIntervalMs = 100;
+
+const listLimit = 5;
+const messageLimit = 512;
+
+/**
+ * How far every object has got, computed from class footprints and the sessions' acknowledged revisions when asked:
+ * memory is bounded by proxies and classes, not by history. A class whose proxies are all settled costs one look.
+ */
+export class Ledger implements SessionObserver {
+  readonly #classes: ProxyClasses;
+  readonly #registry: SessionRegistry;
+  readonly #clock: Clock;
+  readonly #listeners = new Set<(objects: DirtyObjects) => void>();
+  #refreshedRevision: number;
+  #dirtyObjects = new Set<ObjectKey>();
+  readonly #dirtyClasses = new Map<ProxyClass, number>();
+  #allDirty = false;
+  #lastAllMs = Number.NEGATIVE_INFINITY;
+  #flushSet: (() => void) | undefined;
+
+  constructor(classes: ProxyClasses, registry: SessionRegistry, clock: Clock) {
+    this.#classes = classes;
+    this.#registry = registry;
+    this.#clock = clock;
+    this.#refreshedRevision = classes.meshRevision;
+  }
+
+  /** The counts of one object now. */
+  propagation(object: ObjectKey): Propagation {
+    const tally = new Tally(object);
+    for (const group of this.#registry.groups()) {
+      const footprint = group.proxyClass.footprint(object);
+      if (footprint) tally.add(group, footprint);
+    }
+    const current = this.#refreshedRevision >= this.#classes.meshRevision;
+    return { ...tally.result(), revision: this.#refreshedRevision, current };
+  }
+
+  /** Calls `listener` with the objects whose counts may have moved, gathered over a turn of the event loop. Returns the way out. */
+  onDirty(listener: (objects: DirtyObjects) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  /** The classes are in step with the mesh again. */
+  refreshed(refresh: Refresh): void {
+    this.#refreshedRevision = this.#classes.meshRevision;
+    for (const object of refresh.objects) this.#dirtyObjects.add(object);
+    if (refresh.membershipChanged) this.#allDirty = true;
+    this.#flushSoon();
+  }
+
+  /** A proxy has come or gone: every object that affects it counts differently. */
+  membershipChanged(): void {
+    this.#allDirty = true;
+    this.#flushSoon();
+  }
+
+  /** {@link SessionObserver} */
+  progressed(session: ProxySession, acknowledgedBefore: number | undefined, objects: readonly ObjectKey[]): void {
+    this.#registry.update(session);
+    for (const object of objects) this.#dirtyObjects.add(object);
+    if (acknowledgedBefore === -1) this.#allDirty = true;
+    else if (acknowledgedBefore !== undefined) this.#markClass(session.proxyClass, acknowledgedBefore);
+    this.#flushSoon();
+  }
+
+  /** {@link SessionObserver} */
+  refused(session: ProxySession): void {
+    session.touch(this.#clock.now());
+    this.#registry.update(session);
+  }
+
+  /** Tells no one any more. */
+  close(): void {
+    this.#listeners.clear();
+    this.#flushSet?.();
+  }
+
+  #markClass(proxyClass: ProxyClass, revision: number): void {
+    const marked = this.#dirtyClasses.get(proxyClass);
+    if (marked === undefined || marked > revision) this.#dirtyClasses.set(proxyClass, revision);
+  }
+
+  #flushSoon(): void {
+    if (this.#listeners.size === 0) {
+      this.#dirtyObjects.clear();
+      this.#dirtyClasses.clear();
+      this.#allDirty = false;
+    } else this.#flushSet ??= this.#clock.setTimer(() => this.#flush(), 0);
+  }
+
+  #flush(): void {
+    this.#flushSet = undefined;
+    const waitMs = this.#lastAllMs + allIntervalMs - this.#clock.monotonicMs();
+    const all = this.#allDirty && waitMs <= 0;
+    if (this.#allDirty && !all) this.#flushSet = this.#clock.setTimer(() => this.#flush(), waitMs);
+    const objects = this.#dirtyObjects;
+    for (const [proxyClass, revision] of all ? [] : this.#dirtyClasses) {
+      for (const object of proxyClass.objectsRequiredSince(revision)) objects.add(object);
+    }
+    this.#dirtyObjects = new Set();
+    this.#dirtyClasses.clear();
+    if (all) {
+      this.#allDirty = false;
+      this.#lastAllMs = this.#clock.monotonicMs();
+    } else if (objects.size === 0) return;
+    for (const listener of this.#listeners) listener(all ? 'all' : objects);
+  }
+}
+
+interface Refusal {
+  readonly typeUrl: TypeUrl;
+  readonly rejection: Rejection;
+  readonly resource: Resource;
+}
+
+/** Adds up one object's counts over the classes. */
+class Tally {
+  readonly #object: ObjectKey;
+  #acked = 0;
+  #rejected = 0;
+  readonly #pending: ProxySession[] = [];
+  readonly #rejections = new Map<
+    string,
+    { first: Refusal; exampleProxy: string; proxies: number; lastSeen: number; proxyClass: ProxyClass }
+  >();
+
+  constructor(object: ObjectKey) {
+    this.#object = object;
+  }
+
+  add({ proxyClass, sessions, unsettled }: ClassGroup, footprint: ObjectFootprint): void {
+    const present = footprint.names.values().some((names) => names.size > 0);
+    if (present) this.#acked += sessions.size - unsettled.size;
+    for (const session of unsettled) {
+      const refusals = refusalsOf(session, proxyClass, footprint);
+      if (refusals.length > 0) {
+        this.#rejected++;
+        for (const refusal of refusals) this.#note(session, refusal);
+      } else if (!hasAcknowledged(session, footprint)) this.#pending.push(session);
+      // Who has dropped what the object withdrew is affected no longer.
+      else if (present) this.#acked++;
+    }
+  }
+
+  result(): Omit<Propagation, 'revision' | 'current'> {
+    const pending = this.#pending.length;
+    const byWait = this.#pending.toSorted((a, b) => (a.unsettledSince ?? 0) - (b.unsettledSince ?? 0));
+    const byProxies = [...this.#rejections.values()].sort((a, b) => b.proxies - a.proxies).slice(0, listLimit);
+    return {
+      affected: this.#acked + this.#rejected + pending,
+      acked: this.#acked,
+      rejected: this.#rejected,
+      pending,
+      rejections: byProxies.map(({ first, exampleProxy, proxies, lastSeen, proxyClass }) => {
+        const suspects = newestFirst(first.resource.provenance, proxyClass, first.typeUrl);
+        const message = explain(first.rejection.message, suspects, this.#object);
+        return { typeUrl: first.typeUrl, resource: first.resource.name, proxies, exampleProxy, message, lastSeen, suspects };
+      }),
+      laggards: byWait.slice(0, listLimit).map(({ node }) => proxyName(node)),
+      pendingSince: byWait[0]?.unsettledSince,
+    };
+  }
+
+  #note(session: ProxySession, refusal: Refusal): void {
+    const key = `${refusal.typeUrl} ${refusal.resource.name}`;
+    const { at } = refusal.rejection;
+    const noted = this.#rejections.get(key);
+    if (noted) {
+      noted.proxies++;
+      noted.lastSeen = Math.max(noted.lastSeen, at);
+      return;
+    }
+    const { node, proxyClass } = session;
+    this.#rejections.set(key, { first: refusal, exampleProxy: proxyName(node), proxies: 1, lastSeen: at, proxyClass });
+  }
+}
+
+/** What the proxy refuses of the object's present resources. */
+function refusalsOf(session: ProxySession, proxyClass: ProxyClass, footprint: ObjectFootprint): Refusal[] {
+  const refusals: Refusal[] = [];
+  for (const [typeUrl, names] of footprint.names) {
+    const { rejections } = session.types[typeUrl];
+    if (rejections.size === 0) continue;
+    for (const rejection of rejections.values()) {
+      const resource = names.has(rejection.resource) ? proxyClass.table(typeUrl).get(rejection.resource) : undefined;
+      if (resource && rejections.has(resource)) refusals.push({ typeUrl, rejection, resource });
+    }
+  }
+  return refusals;
+}
+
+function hasAcknowledged(session: ProxySession, { names, required }: ObjectFootprint): boolean {
+  return pushOrder.every((typeUrl) => session.types[typeUrl].covers(required.get(typeUrl) ?? -1, names.get(typeUrl)));
+}
+
+/** The objects behind a resource, that of the newest change first: the first suspect. */
+function newestFirst(provenance: readonly ObjectKey[], proxyClass: ProxyClass, typeUrl: TypeUrl): ObjectKey[] {
+  const changed = new Map(provenance.map((object) => [object, proxyClass.footprint(object)?.required.get(typeUrl) ?? -1]));
+  return [...changed.keys()].sort((a, b) => changed.get(b)! - changed.get(a)!);
+}
+
+/** The proxy's words, cut so that the other suspects still fit behind them. */
+function explain(message: string, suspects: readonly ObjectKey[], object: ObjectKey): string {
+  const others = suspects.filter((suspect) => suspect !== object);
+  if (others.length === 0) return cut(message, messageLimit);
+  const named = others.slice(0, listLimit).join(', ');
+  const tail = suspects[0] === object ? ` (also shaped by ${named})` : ` (changed last by ${suspects[0]}; shaped by ${named})`;
+  const shortTail = cut(tail, messageLimit / 2);
+  return cut(message, messageLimit - shortTail.length) + shortTail;
+}
+
+function cut(text: string, length: number): string {
+  return text.length <= length ? text : `${text.slice(0, length - 1)}…`;
+}

@@ -1,0 +1,129 @@
+import type { Change, Mesh } from '../mesh/mesh.ts';
+import type { ObjectKey } from '../mesh/object-key.ts';
+import type { ProxyNode } from '../mesh/proxy.ts';
+import { type InboundInstance, traitsOf } from '../mesh/proxy-view.ts';
+import { endpointPort } from '../mesh/service.ts';
+import { MeshClass } from './mesh-class.ts';
+import type { ProxyClass, ProxyClasses, Refresh, Urgency } from './proxy-class.ts';
+
+/** The classes of the connected proxies, kept in step with one mesh. */
+export class MeshClasses implements ProxyClasses {
+  readonly #mesh: Mesh;
+  readonly #classes = new Map<string, { meshClass: MeshClass; members: number }>();
+  readonly #listeners = new Set<(urgency: Urgency) => void>();
+  /** Addresses of connected proxies, counted: a service that gains or loses one of them changes who is in which class. */
+  readonly #addresses = new Map<string, number>();
+  #hosts = new Set<string>();
+  #objects = new Set<ObjectKey>();
+  #isSidecarChanged = false;
+
+  constructor(mesh: Mesh) {
+    this.#mesh = mesh;
+    mesh.onChange((change) => this.#note(change));
+  }
+
+  get meshRevision(): number {
+    return this.#mesh.revision;
+  }
+
+  join(node: ProxyNode): ProxyClass {
+    const key = this.classKeyOf(node);
+    let entry = this.#classes.get(key);
+    if (!entry) {
+      const traits = { key, proxy: traitsOf(node), inbound: this.#inboundOf(node) };
+      entry = { meshClass: new MeshClass(this.#mesh, traits, this.#sidecarOf(node)), members: 0 };
+      this.#classes.set(key, entry);
+    }
+    entry.members++;
+    for (const address of node.ipAddresses) this.#addresses.set(address, (this.#addresses.get(address) ?? 0) + 1);
+    return entry.meshClass;
+  }
+
+  leave(proxyClass: ProxyClass, node: ProxyNode): void {
+    for (const address of node.ipAddresses) {
+      const count = this.#addresses.get(address)! - 1;
+      if (count) this.#addresses.set(address, count);
+      else this.#addresses.delete(address);
+    }
+    const entry = this.#classes.get(proxyClass.key);
+    if (!entry || --entry.members > 0) return;
+    this.#classes.delete(proxyClass.key);
+  }
+
+  classKeyOf(node: ProxyNode): string {
+    const { namespace, dnsDomain, ipFamilies, interceptionMode, capturesDns } = traitsOf(node);
+    const inbound = this.#inboundOf(node).map(
+      ({ service, port, targetPort }) =>
+        `${service.spec.owner} ${service.spec.hostname}:${port.number}/${port.protocol}>${targetPort}`,
+    );
+    const sidecar = this.#sidecarOf(node)?.key ?? 'default';
+    return [namespace, sidecar, dnsDomain, ipFamilies, interceptionMode, capturesDns ? 'dns' : '', ...inbound].join('|');
+  }
+
+  onChange(listener: (urgency: Urgency) => void): () => void {
+    this.#listeners.add(listener);
+    return () => this.#listeners.delete(listener);
+  }
+
+  refresh(): Refresh {
+    const hosts = this.#hosts;
+    const objects = this.#objects;
+    const membershipChanged = this.#isSidecarChanged || this.#touchesMembers(hosts);
+    this.#hosts = new Set();
+    this.#objects = new Set();
+    this.#isSidecarChanged = false;
+    const changed: ProxyClass[] = [];
+    for (const { meshClass } of this.#classes.values()) {
+      const { sidecarKey } = meshClass;
+      const fragment = sidecarKey !== undefined && objects.has(sidecarKey) ? this.#mesh.get(sidecarKey) : undefined;
+      const isChanged =
+        fragment?.kind === 'sidecar' ? meshClass.reshape(fragment.sidecar, objects) : meshClass.refresh(hosts, objects);
+      if (isChanged) changed.push(meshClass);
+    }
+    return { changed, membershipChanged, objects: [...objects] };
+  }
+
+  #note(change: Change): void {
+    for (const host of change.hosts) this.#hosts.add(host);
+    this.#objects.add(change.object);
+    this.#isSidecarChanged ||= change.sidecarNamespace !== undefined;
+    for (const listener of this.#listeners) listener(change.endpointsOnly ? 'endpoints' : 'configuration');
+  }
+
+  /** Whether a change may have moved a proxy to another class: it took or gave a host that members serve. */
+  #touchesMembers(hosts: ReadonlySet<string>): boolean {
+    for (const { meshClass } of this.#classes.values()) if (meshClass.inboundHosts().some((host) => hosts.has(host))) return true;
+    for (const host of hosts) {
+      for (const service of this.#mesh.services.servicesOf(host)) {
+        if (service.endpoints.some(({ address }) => this.#addresses.has(address))) return true;
+      }
+    }
+    return false;
+  }
+
+  #sidecarOf(node: ProxyNode) {
+    return this.#mesh.sidecars.select(node.namespace, node.labels, this.#mesh.config.rootNamespace);
+  }
+
+  /** The service ports that a proxy's workload serves: it is an endpoint of theirs, and they belong to the mesh. */
+  #inboundOf(node: ProxyNode): InboundInstance[] {
+    const instances = new Map<string, InboundInstance>();
+    for (const address of node.ipAddresses) {
+      for (const service of this.#mesh.services.servicesAt(address)) {
+        if (service.spec.isExternal) continue;
+        for (const endpoint of service.endpoints) {
+          if (endpoint.address !== address) continue;
+          for (const port of service.spec.ports) {
+            const targetPort = endpointPort(endpoint, port);
+            instances.set(`${service.spec.owner} ${service.spec.hostname} ${port.number} ${targetPort}`, {
+              service,
+              port,
+              targetPort,
+            });
+          }
+        }
+      }
+    }
+    return [...instances.keys()].sort().map((key) => instances.get(key)!);
+  }
+}

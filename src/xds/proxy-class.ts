@@ -1,0 +1,57 @@
+import type { TypeUrl } from '../envoy/resource.ts';
+import type { ObjectKey } from '../mesh/object-key.ts';
+import type { ProxyNode } from '../mesh/proxy.ts';
+import type { ResourceTable } from './resource-table.ts';
+
+/** What one object needs of each proxy in a class before its present generation counts as acknowledged there. */
+export interface ObjectFootprint {
+  /** Resources that derive from the object now, by type. A type whose last resource was removed stays, empty, while `required` is unmet. */
+  readonly names: ReadonlyMap<TypeUrl, ReadonlySet<string>>;
+  /** By type, the class revision at which the object's own change last altered bytes or removed a resource. */
+  readonly required: ReadonlyMap<TypeUrl, number>;
+}
+
+/**
+ * All proxies that get identical configuration: same namespace, Sidecar, address families, inbound services.
+ * Its tables are computed when its first proxy connects, patched in place, dropped with its last.
+ */
+export interface ProxyClass {
+  /** Unique among living classes and stable over restarts: names what the members have in common. */
+  readonly key: string;
+  /** The mesh revision that the tables reflect. */
+  readonly revision: number;
+  table(typeUrl: TypeUrl): ResourceTable;
+  /** What an object contributes here; undefined: nothing (it does not affect this class's proxies). */
+  footprint(object: ObjectKey): ObjectFootprint | undefined;
+  /** The objects whose `required` rose above `revision`, for telling whose counters an ACK may have moved. */
+  objectsRequiredSince(revision: number): Iterable<ObjectKey>;
+}
+
+/** How soon a change must leave: endpoint changes are never held back by debouncing. */
+export type Urgency = 'endpoints' | 'configuration';
+
+/** What {@link ProxyClasses.refresh} did. */
+export interface Refresh {
+  /** The classes in which at least one resource changed or went. */
+  readonly changed: readonly ProxyClass[];
+  /** A change touched what decides membership (a Sidecar, a workload's services): ask `classOf` for every proxy again. */
+  readonly membershipChanged: boolean;
+  /** Objects put or deleted since the refresh before. */
+  readonly objects: readonly ObjectKey[];
+}
+
+/** The classes that connected proxies need, kept in step with the mesh. Everything is synchronous. */
+export interface ProxyClasses {
+  /** The mesh's revision now; `refresh` brings every class up to it. */
+  readonly meshRevision: number;
+  /** Puts a proxy into its class (computed now if it is the first); pair each call with {@link leave}. */
+  join(node: ProxyNode): ProxyClass;
+  /** Takes a proxy out of the class that `join` answered for the same node. */
+  leave(proxyClass: ProxyClass, node: ProxyNode): void;
+  /** The key of the class that `join` would answer now; differs from the present one's after a membership change. */
+  classKeyOf(node: ProxyNode): string;
+  /** Calls `listener` for each change of the mesh, at once, before any class has been brought up to it. Returns the way out. */
+  onChange(listener: (urgency: Urgency) => void): () => void;
+  /** Patches every class affected by the changes since the last call. Cost follows the changes, not the mesh. */
+  refresh(): Refresh;
+}

@@ -1,0 +1,49 @@
+import { fromBinary } from '@bufbuild/protobuf';
+import { anyUnpack } from '@bufbuild/protobuf/wkt';
+import { Cluster_DiscoveryType, ClusterSchema } from '../../envoy/gen/envoy/config/cluster/v3/cluster_pb.js';
+import { ClusterLoadAssignmentSchema } from '../../envoy/gen/envoy/config/endpoint/v3/endpoint_pb.js';
+import { ListenerSchema } from '../../envoy/gen/envoy/config/listener/v3/listener_pb.js';
+import { RouteConfigurationSchema } from '../../envoy/gen/envoy/config/route/v3/route_pb.js';
+import { HttpConnectionManagerSchema } from '../../envoy/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { type ResourceReference, typeUrls } from '../../envoy/resource.ts';
+
+/** What a client reads out of a resource. */
+export interface ResourceReader {
+  /** State of the world does not say a resource's name outside of it. */
+  nameOf(typeUrl: string, value: Uint8Array): string;
+  /** What a proxy that takes the resource subscribes to. */
+  referencesOf(typeUrl: string, value: Uint8Array): readonly ResourceReference[];
+}
+
+/** Reads real Envoy messages: a cluster's endpoints, a listener's routes. */
+export const envoyReader: ResourceReader = {
+  nameOf(typeUrl, value) {
+    if (typeUrl === typeUrls.cluster) return fromBinary(ClusterSchema, value).name;
+    if (typeUrl === typeUrls.endpoint) return fromBinary(ClusterLoadAssignmentSchema, value).clusterName;
+    if (typeUrl === typeUrls.listener) return fromBinary(ListenerSchema, value).name;
+    return fromBinary(RouteConfigurationSchema, value).name;
+  },
+  referencesOf(typeUrl, value) {
+    if (typeUrl === typeUrls.cluster) return endpointsOf(value);
+    return typeUrl === typeUrls.listener ? routesOf(value) : [];
+  },
+};
+
+function endpointsOf(value: Uint8Array): ResourceReference[] {
+  const cluster = fromBinary(ClusterSchema, value);
+  const { clusterDiscoveryType: discovery, edsClusterConfig } = cluster;
+  if (discovery.case !== 'type' || discovery.value !== Cluster_DiscoveryType.EDS) return [];
+  return [{ typeUrl: typeUrls.endpoint, name: edsClusterConfig?.serviceName || cluster.name }];
+}
+
+function routesOf(value: Uint8Array): ResourceReference[] {
+  const { filterChains, defaultFilterChain } = fromBinary(ListenerSchema, value);
+  const chains = defaultFilterChain ? [...filterChains, defaultFilterChain] : filterChains;
+  return chains
+    .flatMap(({ filters }) => filters)
+    .flatMap(({ configType }) => {
+      const manager = configType.case === 'typedConfig' ? anyUnpack(configType.value, HttpConnectionManagerSchema) : undefined;
+      const specifier = manager?.routeSpecifier;
+      return specifier?.case === 'rds' ? [{ typeUrl: typeUrls.route, name: specifier.value.routeConfigName }] : [];
+    });
+}
