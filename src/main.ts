@@ -9,7 +9,7 @@ import { systemClock } from './runtime/clock.ts';
 import type { Logger } from './runtime/logger.ts';
 import { FileSource } from './sources/file/file-source.ts';
 import { createHttpRoutes, metricsHandler } from './status/http-routes.ts';
-import { startHttpServer } from './status/http-server.ts';
+import { type HttpServer, startHttpServer } from './status/http-server.ts';
 import { StatusTracker } from './status/status-tracker.ts';
 import { version } from './version.ts';
 import { MeshClasses } from './xds/mesh-classes.ts';
@@ -35,57 +35,54 @@ export interface Standalone {
   stop(options: { readonly deadlineMs: number }): Promise<void>;
 }
 
+/** How long streams are given to end when a part fails at start, in milliseconds. */
+const failureDeadlineMs = 1000;
+
 /**
  * The composition root without a cluster: makes the stages, joins them in the order in which a change travels, starts them.
  * Proxies are served only after the first list has been taken in, so that none is told that what it holds is gone.
+ * Rejects, with everything ended again, if a part cannot start.
  */
 export async function startStandalone(options: StandaloneOptions): Promise<Standalone> {
   const { paths, config, logger, xdsBind, httpBind, metricsBind } = options;
   const clock = systemClock;
   const registry = new Registry();
-  const stop = new AbortController();
+  const stopping = new AbortController();
 
   const cache = new Cache({ logger });
   const source = new FileSource({ paths, cache, logger, kinds: meshKinds, validate: checkObject, deliversInvalid: true });
   const mesh = new Mesh(config, clock.now);
   const controllers = createMeshControllers({ cache, mesh, logger, clock, registry });
-  const xds = createXdsServer({ classes: new MeshClasses(mesh), clock, logger, registry });
+  const xds = createXdsServer({ classes: new MeshClasses(mesh, logger), clock, logger, registry });
   const status = new StatusTracker({ mesh, ledger: xds.ledger, clock, logger });
+  const servers: HttpServer[] = [];
 
-  const parts = [source, ...controllers].map((part) => part.start(stop.signal));
-  const failed = Promise.any(
-    parts.map((part) =>
-      part.then(
-        () => Promise.reject(new Error('ended')),
-        (error: Error) => error,
-      ),
-    ),
-  ).catch(() => new Error('ended'));
-  await Promise.race([cache.waitForSync(stop.signal), failed.then((error) => Promise.reject(error))]);
-  await Promise.all(controllers.map((controller) => controller.caughtUp));
-
-  const { address: xdsAddress } = await xds.listen(xdsBind.host, xdsBind.port);
-  const routes = createHttpRoutes({ status, xds, version, isReady: () => !stop.signal.aborted });
-  const http = await startHttpServer(httpBind.host, httpBind.port, '--http-bind', routes);
-  const metrics =
-    metricsBind &&
-    (await startHttpServer(
-      metricsBind.host,
-      metricsBind.port,
-      '--metrics-bind',
-      new Map([['metrics', metricsHandler(registry)]]),
-    ));
-
-  return {
-    xdsAddress,
-    httpAddress: http.address,
-    failed,
-    async stop({ deadlineMs }) {
-      stop.abort();
-      await Promise.allSettled(parts);
-      await xds.close({ deadlineMs });
-      status.close();
-      await Promise.all([http.close(), metrics?.close()]);
-    },
+  const parts = [source, ...controllers].map((part) => part.start(stopping.signal));
+  const failed = new Promise<Error>((resolve) => {
+    for (const part of parts) part.catch(resolve);
+  });
+  const stop: Standalone['stop'] = async ({ deadlineMs }) => {
+    stopping.abort();
+    await Promise.allSettled(parts);
+    await xds.close({ deadlineMs });
+    status.close();
+    await Promise.all(servers.map((server) => server.close()));
   };
+
+  try {
+    const firstList = cache.waitForSync(stopping.signal).then(() => Promise.all(controllers.map(({ caughtUp }) => caughtUp)));
+    await Promise.race([firstList, failed.then((error) => Promise.reject(error))]);
+    const { address: xdsAddress } = await xds.listen(xdsBind.host, xdsBind.port);
+    const routes = createHttpRoutes({ status, xds, version, isReady: () => !stopping.signal.aborted });
+    const http = await startHttpServer(httpBind.host, httpBind.port, '--http-bind', routes);
+    servers.push(http);
+    if (metricsBind) {
+      const metrics = new Map([['metrics', metricsHandler(registry)]]);
+      servers.push(await startHttpServer(metricsBind.host, metricsBind.port, '--metrics-bind', metrics));
+    }
+    return { xdsAddress, httpAddress: http.address, failed, stop };
+  } catch (error) {
+    await stop({ deadlineMs: failureDeadlineMs });
+    throw error;
+  }
 }

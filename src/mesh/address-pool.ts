@@ -51,7 +51,7 @@ export class AddressPool {
       const offset = this.#offsetOf(address);
       if (offset === undefined) continue;
       const holder = this.#holders.get(offset);
-      if (!holder || !holder.isRecorded) return this.#take(offset, { host, createdAtMs, isRecorded: true });
+      if (!holder?.isRecorded) return this.#take(offset, { host, createdAtMs, isRecorded: true });
     }
     const newcomer: Holder = { host, createdAtMs, isRecorded: false };
     for (const offset of this.#places(host)) {

@@ -1,4 +1,4 @@
-import { type Resource, type TypeUrl, typeUrls } from '../envoy/resource.ts';
+import { type Resource, type ResourceReference, type TypeUrl, typeUrls } from '../envoy/resource.ts';
 import type { ProxyView } from '../mesh/proxy-view.ts';
 import type { ScopeChange } from '../mesh/scope.ts';
 import type { Service } from '../mesh/service.ts';
@@ -9,7 +9,9 @@ import { type Target, targetsOf } from './targets.ts';
 /** What a patch did: resources computed anew (their bytes may be the same), and names that nothing calls for any more. */
 export interface ResourcePatch {
   readonly computed: readonly Resource[];
-  readonly removed: readonly { readonly typeUrl: TypeUrl; readonly name: string }[];
+  readonly removed: readonly ResourceReference[];
+  /** Resources that could not be computed: what was served before goes on being served. */
+  readonly failed: readonly { readonly resource: ResourceReference; readonly error: unknown }[];
 }
 
 /** A target, and by egress listener the services that take part in it. */
@@ -39,10 +41,10 @@ export class ResourceSet {
     });
   }
 
-  /** Every resource of the view. */
-  build(): Resource[] {
-    const { computed } = this.#computeAll(new Set(this.#memberships.keys()));
-    return [...buildFixedResources(this.#view), ...computed];
+  /** Every resource of the view, as a patch to nothing. */
+  build(): ResourcePatch {
+    const patch = this.#computeAll(new Set(this.#memberships.keys()));
+    return { ...patch, computed: [...buildFixedResources(this.#view), ...patch.computed] };
   }
 
   /** Takes changed services in; answers the resources that they touch. */
@@ -65,21 +67,30 @@ export class ResourceSet {
   /** Listeners first: they decide which routes are asked for. */
   #computeAll(keys: Set<string>): ResourcePatch {
     const computed: Resource[] = [];
-    const removed: { typeUrl: TypeUrl; name: string }[] = [];
+    const removed: ResourceReference[] = [];
+    const failed: { resource: ResourceReference; error: unknown }[] = [];
     const settle = (key: string) => {
-      const { typeUrl, name } = parseKey(key);
+      const reference = parseKey(key);
+      const { typeUrl, name } = reference;
       const membership = this.#memberships.get(key);
       const isAskedFor = typeUrl !== typeUrls.route || this.#askedBy.has(name);
-      const resource = membership && isAskedFor ? this.#compute(membership) : undefined;
-      if (typeUrl === typeUrls.listener)
+      let resource: Resource | undefined;
+      try {
+        resource = membership && isAskedFor ? this.#compute(membership) : undefined;
+      } catch (error) {
+        failed.push({ resource: reference, error });
+        return;
+      }
+      if (typeUrl === typeUrls.listener) {
         for (const route of this.#noteRoutes(name, resource)) keys.add(keyOf({ typeUrl: typeUrls.route, name: route }));
+      }
       if (resource) computed.push(resource);
-      else removed.push({ typeUrl, name });
+      else removed.push(reference);
     };
     const isListener = (key: string) => key.startsWith(typeUrls.listener);
     for (const key of [...keys].filter(isListener)) settle(key);
     for (const key of keys) if (!isListener(key)) settle(key);
-    return { computed, removed };
+    return { computed, removed, failed };
   }
 
   /** Remembers what a listener asks for; answers the routes that are asked for now and were not, or are no longer. */

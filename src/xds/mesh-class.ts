@@ -6,7 +6,8 @@ import type { InboundInstance, ProxyTraits, ProxyView } from '../mesh/proxy-view
 import { Scope } from '../mesh/scope.ts';
 import type { Service } from '../mesh/service.ts';
 import type { Sidecar } from '../mesh/sidecar.ts';
-import { ResourceSet } from '../translate/resource-set.ts';
+import type { Logger } from '../runtime/logger.ts';
+import { type ResourcePatch, ResourceSet } from '../translate/resource-set.ts';
 import { targetsOf } from '../translate/targets.ts';
 import type { ObjectFootprint, ProxyClass } from './proxy-class.ts';
 import { ResourceTable } from './resource-table.ts';
@@ -25,6 +26,7 @@ const forgetAbove = 4096;
 export class MeshClass implements ProxyClass {
   readonly key: string;
   readonly #mesh: Mesh;
+  readonly #logger: Logger;
   readonly #traits: ClassTraits;
   readonly #tables: ReadonlyMap<TypeUrl, ResourceTable>;
   readonly #createdAtRevision: number;
@@ -37,7 +39,9 @@ export class MeshClass implements ProxyClass {
   #set!: ResourceSet;
   #revision: number;
 
-  constructor(mesh: Mesh, traits: ClassTraits, sidecar: Sidecar | undefined) {
+  /** @param logger told of resources that could not be computed */
+  constructor(mesh: Mesh, traits: ClassTraits, sidecar: Sidecar | undefined, logger: Logger) {
+    this.#logger = logger;
     this.key = traits.key;
     this.#mesh = mesh;
     this.#traits = traits;
@@ -45,7 +49,9 @@ export class MeshClass implements ProxyClass {
     this.#createdAtRevision = mesh.revision;
     this.#tables = new Map(pushOrder.map((typeUrl) => [typeUrl, new ResourceTable(typeUrl, mesh.revision)]));
     this.#shape(sidecar);
-    for (const resource of this.#set.build()) this.table(resource.typeUrl).set(resource, mesh.revision);
+    const { computed, failed } = this.#set.build();
+    for (const resource of computed) this.table(resource.typeUrl).set(resource, mesh.revision);
+    this.#tellFailures(failed);
   }
 
   get revision(): number {
@@ -74,7 +80,8 @@ export class MeshClass implements ProxyClass {
    */
   refresh(hosts: ReadonlySet<string>, objects: ReadonlySet<ObjectKey>): boolean {
     this.#revision = this.#mesh.revision;
-    const { computed, removed } = this.#set.patch(this.#scope.update(hosts));
+    const { computed, removed, failed } = this.#set.patch(this.#scope.update(hosts));
+    this.#tellFailures(failed);
     let isChanged = false;
     for (const resource of computed) isChanged = this.#put(resource, objects) || isChanged;
     for (const { typeUrl, name } of removed) isChanged = this.#delete(typeUrl, name, objects) || isChanged;
@@ -85,10 +92,12 @@ export class MeshClass implements ProxyClass {
   reshape(sidecar: Sidecar, objects: ReadonlySet<ObjectKey>): boolean {
     this.#revision = this.#mesh.revision;
     this.#shape(sidecar);
-    const resources = this.#set.build();
+    const { computed, failed } = this.#set.build();
+    this.#tellFailures(failed);
     const kept = new Map<TypeUrl, Set<string>>(pushOrder.map((typeUrl) => [typeUrl, new Set()]));
     let isChanged = false;
-    for (const resource of resources) {
+    for (const { resource } of failed) kept.get(resource.typeUrl)!.add(resource.name);
+    for (const resource of computed) {
       kept.get(resource.typeUrl)!.add(resource.name);
       isChanged = this.#put(resource, objects) || isChanged;
     }
@@ -161,6 +170,16 @@ export class MeshClass implements ProxyClass {
       if (service.spec.owner !== object) continue;
       yield { typeUrl: typeUrls.cluster, name: `inbound|${targetPort}||` };
       yield { typeUrl: typeUrls.listener, name: 'virtualInbound' };
+    }
+  }
+
+  #tellFailures(failed: ResourcePatch['failed']): void {
+    for (const { resource, error } of failed) {
+      this.#logger.error('A resource could not be computed; proxies keep what they have', {
+        ...resource,
+        class: this.key,
+        error,
+      });
     }
   }
 

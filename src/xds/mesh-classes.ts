@@ -3,12 +3,14 @@ import type { ObjectKey } from '../mesh/object-key.ts';
 import type { ProxyNode } from '../mesh/proxy.ts';
 import { type InboundInstance, traitsOf } from '../mesh/proxy-view.ts';
 import { endpointPort } from '../mesh/service.ts';
+import { type Logger, silentLogger } from '../runtime/logger.ts';
 import { MeshClass } from './mesh-class.ts';
 import type { ProxyClass, ProxyClasses, Refresh, Urgency } from './proxy-class.ts';
 
 /** The classes of the connected proxies, kept in step with one mesh. */
 export class MeshClasses implements ProxyClasses {
   readonly #mesh: Mesh;
+  readonly #logger: Logger;
   readonly #classes = new Map<string, { meshClass: MeshClass; members: number }>();
   readonly #listeners = new Set<(urgency: Urgency) => void>();
   /** Addresses of connected proxies, counted: a service that gains or loses one of them changes who is in which class. */
@@ -17,8 +19,10 @@ export class MeshClasses implements ProxyClasses {
   #objects = new Set<ObjectKey>();
   #isSidecarChanged = false;
 
-  constructor(mesh: Mesh) {
+  /** @param logger told of resources that could not be computed; default: no one is */
+  constructor(mesh: Mesh, logger: Logger = silentLogger) {
     this.#mesh = mesh;
+    this.#logger = logger;
     mesh.onChange((change) => this.#note(change));
   }
 
@@ -31,7 +35,7 @@ export class MeshClasses implements ProxyClasses {
     let entry = this.#classes.get(key);
     if (!entry) {
       const traits = { key, proxy: traitsOf(node), inbound: this.#inboundOf(node) };
-      entry = { meshClass: new MeshClass(this.#mesh, traits, this.#sidecarOf(node)), members: 0 };
+      entry = { meshClass: new MeshClass(this.#mesh, traits, this.#sidecarOf(node), this.#logger), members: 0 };
       this.#classes.set(key, entry);
     }
     entry.members++;

@@ -246,7 +246,7 @@ class DocumentReader {
 /** Whether a problem is of the object's contents, not of what identifies it. */
 function isOfSpec(path: string | undefined, base: readonly (string | number)[]): boolean {
   const own = path?.slice(base.length > 0 ? formatFindingPath(base).length + 1 : 0) ?? '';
-  return own.startsWith('spec');
+  return /^spec(?:$|[.[])/.test(own);
 }
 
 function nameOf(value: unknown): string {

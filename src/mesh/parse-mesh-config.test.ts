@@ -1,0 +1,44 @@
+import { describe, expect, it } from 'vitest';
+import { defaultMeshConfig } from './mesh-config.ts';
+import { parseMeshConfig } from './parse-mesh-config.ts';
+
+describe('parseMeshConfig', () => {
+  it("reads Istio's words, and leaves the rest at its default", () => {
+    const { config, problems } = parseMeshConfig(
+      'rootNamespace: mesh\noutboundTrafficPolicy: { mode: REGISTRY_ONLY }\nconnectTimeout: 1.5s\naccessLogFile: /dev/stdout\n',
+    );
+    expect(problems).toEqual([]);
+    expect(config).toEqual({
+      ...defaultMeshConfig,
+      rootNamespace: 'mesh',
+      outboundTrafficPolicy: { mode: 'REGISTRY_ONLY' },
+      connectTimeoutMs: 1500,
+      accessLogFile: '/dev/stdout',
+    });
+  });
+
+  it('warns of keys that mean nothing to Weft, at their place', () => {
+    expect(parseMeshConfig('rootNamespace: mesh\nenableTracing: true\n').problems).toEqual([
+      { severity: 'warning', line: 2, column: 16, message: 'enableTracing means nothing to Weft and is ignored' },
+    ]);
+  });
+
+  it.each([
+    ['connectTimeout: soon', 'connectTimeout: expected a duration such as 10s, found "soon"'],
+    ['outboundTrafficPolicy: { mode: SOME }', 'outboundTrafficPolicy: expected a mode of ALLOW_ANY or REGISTRY_ONLY'],
+    [
+      'automaticAddresses: { ipv4: 10.0.0.0 }',
+      'automaticAddresses: expected ipv4 and ipv6 as CIDRs, or empty for none; found "10.0.0.0"',
+    ],
+    ['rootNamespace: 7', 'rootNamespace: expected a namespace'],
+    ['accessLogEncoding: XML', 'accessLogEncoding: expected TEXT or JSON'],
+    ['- a list', 'expected a map of MeshConfig fields'],
+  ])('%s', (text, message) => {
+    expect(parseMeshConfig(text).problems).toMatchObject([{ severity: 'error', line: 1, message }]);
+  });
+
+  it('an empty file is the defaults; a broken one an error', () => {
+    expect(parseMeshConfig('')).toEqual({ config: defaultMeshConfig, problems: [] });
+    expect(parseMeshConfig('a: [').problems[0]?.message).toMatch(/^YAML: /);
+  });
+});
