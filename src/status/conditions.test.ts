@@ -97,7 +97,11 @@ describe('decideConditions', () => {
       { verdict: { ...verdict, outcome: 'unsupported', findings: [finding], generationInForce: undefined } },
       { Accepted: ['False', 'Unsupported'], Ready: ['False', 'NotAccepted'], Stalled: ['True', 'Invalid'] },
     ],
-    ['a rival', { rival: 'Sidecar/shop/older' }, { Accepted: ['False', 'Conflicted'], Ready: ['False', 'NotAccepted'], Stalled: ['True', 'Invalid'] }],
+    [
+      'a rival',
+      { rival: 'Sidecar/shop/older' },
+      { Accepted: ['False', 'Conflicted'], Ready: ['False', 'NotAccepted'], Stalled: ['True', 'Invalid'] },
+    ],
     ['no workload', { selectsNothing: true }, { ResolvedRefs: ['False', 'NoMatchingWorkloads'], Ready: ['True', 'Propagated'] }],
     ['an unknown host', { missingHosts: ['shop/a.example.com'] }, { ResolvedRefs: ['False', 'HostNotFound'] }],
   ])('%s', (_, overrides, expected) => {

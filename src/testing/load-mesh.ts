@@ -22,7 +22,7 @@ export interface TestMesh {
 export async function startTestMesh(config: Partial<MeshConfig> = {}): Promise<TestMesh> {
   const stop = new AbortController();
   const cache = new Cache();
-  const mesh = new Mesh({ ...defaultMeshConfig, ...config }, () => 0);
+  const mesh = new Mesh({ ...defaultMeshConfig, ...config });
   const controllers = createMeshControllers({ cache, mesh, logger: silentLogger });
   const running = Promise.all(controllers.map((controller) => controller.start(stop.signal)));
   const storeOf = (object: KubernetesObject) => {
