@@ -43,7 +43,8 @@ export class StatusTracker {
     this.#unsubscribe = [
       mesh.verdicts.onChange((key) => this.#update(key)),
       ledger.onDirty((objects) => {
-        for (const key of objects === 'all' ? [...this.#tracked.keys()] : objects) this.#update(key);
+        // A proxy that comes or goes moves every count, but no latch of what is ready: that is counted when someone asks.
+        for (const key of objects === 'all' ? [...this.#unready] : objects) this.#update(key);
       }),
     ];
     this.#recheckSoon();
