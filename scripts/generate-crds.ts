@@ -24,7 +24,7 @@ export function staleKinds(kinds: readonly MeshKind[] = meshKinds): MeshKind[] {
   return kinds.filter((kind) => !existsSync(crdFile(kind)) || readFileSync(crdFile(kind), 'utf8') !== crdYaml(kind));
 }
 
-if (import.meta.main) {
+if (process.argv[1] === import.meta.filename) {
   const stale = staleKinds();
   const names = stale.map((kind) => relative(root, crdFile(kind))).join(', ');
   if (!process.argv.includes('--check')) {

@@ -30,6 +30,8 @@ export interface Standalone {
   /** As bound, where port 0 was asked for. */
   readonly xdsAddress: string;
   readonly httpAddress: string;
+  /** Undefined: no metrics are served. */
+  readonly metricsAddress: string | undefined;
   /** Resolves with the error if a part ends by itself. */
   readonly failed: Promise<Error>;
   stop(options: { readonly deadlineMs: number }): Promise<void>;
@@ -76,11 +78,14 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
     const routes = createHttpRoutes({ status, xds, version, isReady: () => !stopping.signal.aborted });
     const http = await startHttpServer(httpBind.host, httpBind.port, '--http-bind', routes);
     servers.push(http);
+    let metricsAddress: string | undefined;
     if (metricsBind) {
-      const metrics = new Map([['metrics', metricsHandler(registry)]]);
-      servers.push(await startHttpServer(metricsBind.host, metricsBind.port, '--metrics-bind', metrics));
+      const routes = new Map([['metrics', metricsHandler(registry)]]);
+      const metrics = await startHttpServer(metricsBind.host, metricsBind.port, '--metrics-bind', routes);
+      servers.push(metrics);
+      metricsAddress = metrics.address;
     }
-    return { xdsAddress, httpAddress: http.address, failed, stop };
+    return { xdsAddress, httpAddress: http.address, metricsAddress, failed, stop };
   } catch (error) {
     await stop({ deadlineMs: failureDeadlineMs });
     throw error;

@@ -77,7 +77,10 @@ export const runWeft = async (args: readonly string[]): Promise<CommandResult> =
   });
   const { code } = await command.exited;
   const isOutput = new Set(out);
-  const stderr = command.log().split('\n').filter((line) => !isOutput.has(line));
+  const stderr = command
+    .log()
+    .split('\n')
+    .filter((line) => !isOutput.has(line));
   return { code, stdout: out.join('\n'), stderr: stderr.join('\n') };
 };
 
@@ -134,9 +137,13 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
       name: 'weft standalone',
       logBytes: 16 * 1_048_576,
     });
-    const serving = await eventually('the control plane to serve', () => logLines().find(({ message }) => message === 'Serving'), {
-      hopeless: () => (running.hasExited() ? `it has ended:\n${running.log()}` : undefined),
-    });
+    const serving = await eventually(
+      'the control plane to serve',
+      () => logLines().find(({ message }) => message === 'Serving'),
+      {
+        hopeless: () => (running.hasExited() ? `it has ended:\n${running.log()}` : undefined),
+      },
+    );
     ({ xds, http, metrics } = serving as unknown as { xds: string; http: string; metrics: string });
   };
   await start();
@@ -149,17 +156,23 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
   };
   const status: ControlPlane['status'] = ({ kind, namespace, name }) => get<ObjectStatus>(`/status/${kind}/${namespace}/${name}`);
   const waitForStatus: ControlPlane['waitForStatus'] = (what, object, accept) =>
-    eventually(`${keyOf(object)} ${what}`, async () => {
-      const found = await status(object);
-      if (!found) throw new Error('it is not known');
-      if (!accept(found)) throw new Error(JSON.stringify(found));
-      return found;
-    }, { deadlineMs: 15_000 });
+    eventually(
+      `${keyOf(object)} ${what}`,
+      async () => {
+        const found = await status(object);
+        if (!found) throw new Error('it is not known');
+        if (!accept(found)) throw new Error(JSON.stringify(found));
+        return found;
+      },
+      { deadlineMs: 15_000 },
+    );
   const waitReady: ControlPlane['waitReady'] = (object, { affected = 0 } = {}) =>
     waitForStatus(`to be ready with ${affected} proxies`, object, (found) => {
       const generation = expectedGeneration.get(keyOf(object)) ?? 0;
       const isCurrent = (found.observedGeneration ?? 0) >= generation;
-      return isCurrent && conditionOf(found, 'Ready') === 'True Propagated' && (found.propagation?.affected ?? 0) >= affected;
+      // Ready latches: a proxy that came since may have yet to acknowledge.
+      const { acked = 0, pending } = found.propagation ?? {};
+      return isCurrent && conditionOf(found, 'Ready') === 'True Propagated' && acked >= affected && pending === 0;
     });
 
   return {

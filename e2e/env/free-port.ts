@@ -18,7 +18,7 @@ export const freePort = async (): Promise<number> => {
     const v4 = await listen(0, '127.0.0.1');
     const { port } = v4!.address() as AddressInfo;
     const v6 = await listen(port, '::1');
-    const isTaken = v6 === undefined && (await listen(0, '::1').then((probe) => probe?.close()) !== undefined);
+    const isTaken = v6 === undefined && (await listen(0, '::1').then((probe) => probe?.close())) !== undefined;
     for (const server of [v4, v6]) if (server) await new Promise((resolve) => server.close(resolve));
     if (isTaken || given.has(port)) continue;
     given.add(port);

@@ -18,7 +18,8 @@ export const stages: Readonly<Record<string, Stage>> = {
   envoy: { imports: [], open: ['gen'] },
   sources: { imports: ['runtime', 'api'], open: ['file', 'kubernetes'] },
   mesh: { imports: ['api'] },
-  controllers: { imports: ['api', 'runtime', 'mesh'] },
+  // The registry of Envoy's types: an EnvoyFilter is compared with the messages it patches.
+  controllers: { imports: ['api', 'runtime', 'mesh', 'envoy'] },
   translate: { imports: ['mesh', 'api', 'envoy'] },
   xds: { imports: ['mesh', 'translate', 'envoy', 'runtime'] },
   status: { imports: ['xds', 'mesh', 'api', 'runtime', 'envoy'] },

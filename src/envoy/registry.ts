@@ -7,7 +7,9 @@ let registry: FileRegistry | undefined;
 
 /** Every message of Envoy's v3 API, for reading any `typed_config`. Loaded on first use (0.1 s), then kept. */
 export function envoyTypes(): FileRegistry {
-  registry ??= createFileRegistry(fromBinary(FileDescriptorSetSchema, readFileSync(new URL('./gen/descriptors.binpb', import.meta.url))));
+  registry ??= createFileRegistry(
+    fromBinary(FileDescriptorSetSchema, readFileSync(new URL('./gen/descriptors.binpb', import.meta.url))),
+  );
   return registry;
 }
 

@@ -162,13 +162,14 @@ function decideReady(gathered: Gathered, accepted: Decision): Decision {
       `${propagation.pending} of ${propagation.affected} proxies have yet to acknowledge generation ${verdict.generation}`,
     );
   }
-  return decide(
-    'Propagated',
-    propagation.affected === 0
-      ? 'no connected proxy needs this object'
-      : `generation ${verdict.generation} is acknowledged by every affected proxy`,
-    'True',
-  );
+  return decide('Propagated', describePropagated(propagation, verdict.generation), 'True');
+}
+
+function describePropagated({ affected, pending }: Propagation, generation: number): string {
+  if (affected === 0) return 'no connected proxy needs this object';
+  if (pending > 0)
+    return `generation ${generation} had reached every affected proxy; ${pending} that came since have yet to acknowledge it`;
+  return `generation ${generation} is acknowledged by every affected proxy`;
 }
 
 /** At most one of Reconciling and Stalled, each present only while it holds (kstatus). */

@@ -28,14 +28,24 @@ export interface StatusTrackerOptions {
 /** How often objects that are not ready are looked at again, so that waiting too long is noticed, in milliseconds. */
 const recheckMs = 1000;
 
+/** How long objects are looked at in one go, in milliseconds: pushes and acknowledgements come first. */
+const sliceMs = 5;
+/** How much longer than it took to look the next look is put off, so that a push of many acknowledgements is not counted at each of them. */
+const restFactor = 19;
+/** No rest is longer, in milliseconds. */
+const maxRestMs = 20;
+
 /** Turns verdicts and the ledger's counts into each object's status, and remembers what must latch. */
 export class StatusTracker {
   readonly #options: StatusTrackerOptions;
   readonly #tracked = new Map<ObjectKey, Tracked>();
   readonly #unready = new Set<ObjectKey>();
+  readonly #dirty = new Set<ObjectKey>();
   readonly #listeners = new Set<(key: ObjectKey, status: ObjectStatus | undefined) => void>();
   readonly #unsubscribe: (() => void)[];
   #cancelRecheck: (() => void) | undefined;
+  #cancelWork: (() => void) | undefined;
+  #restUntilMs = Number.NEGATIVE_INFINITY;
 
   constructor(options: StatusTrackerOptions) {
     this.#options = options;
@@ -44,7 +54,7 @@ export class StatusTracker {
       mesh.verdicts.onChange((key) => this.#update(key)),
       ledger.onDirty((objects) => {
         // A proxy that comes or goes moves every count, but no latch of what is ready: that is counted when someone asks.
-        for (const key of objects === 'all' ? [...this.#unready] : objects) this.#update(key);
+        this.#updateSoon(objects === 'all' ? this.#unready : objects);
       }),
     ];
     this.#recheckSoon();
@@ -71,7 +81,34 @@ export class StatusTracker {
   close(): void {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
     this.#cancelRecheck?.();
+    this.#cancelWork?.();
     this.#listeners.clear();
+  }
+
+  #updateSoon(keys: Iterable<ObjectKey>): void {
+    const { clock } = this.#options;
+    for (const key of keys) this.#dirty.add(key);
+    if (this.#cancelWork) return;
+    const waitMs = this.#restUntilMs - clock.monotonicMs();
+    if (waitMs <= 0) this.#work();
+    else this.#cancelWork = clock.setTimer(() => this.#work(), waitMs);
+  }
+
+  /** Looks at dirty objects for a slice of time, then rests; an idle control plane looks at once. */
+  #work(): void {
+    const { clock } = this.#options;
+    this.#cancelWork = undefined;
+    const startedMs = clock.monotonicMs();
+    let nowMs = startedMs;
+    for (const key of this.#dirty) {
+      this.#dirty.delete(key);
+      this.#update(key);
+      nowMs = clock.monotonicMs();
+      if (nowMs - startedMs >= sliceMs) break;
+    }
+    const restMs = Math.min((nowMs - startedMs) * restFactor, maxRestMs);
+    this.#restUntilMs = nowMs + restMs;
+    if (this.#dirty.size > 0) this.#cancelWork = clock.setTimer(() => this.#work(), restMs);
   }
 
   #update(key: ObjectKey): void {
@@ -171,7 +208,7 @@ export class StatusTracker {
 
   #recheckSoon(): void {
     this.#cancelRecheck = this.#options.clock.setTimer(() => {
-      for (const key of [...this.#unready]) this.#update(key);
+      this.#updateSoon(this.#unready);
       this.#recheckSoon();
     }, recheckMs);
   }

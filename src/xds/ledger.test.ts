@@ -102,6 +102,23 @@ describe('Ledger', () => {
     expect(counts(harness)).toEqual({ affected: 2, acked: 2, rejected: 0, pending: 0 });
   });
 
+  it('names the Sidecar that made the class among the objects behind a refused resource, where it is', () => {
+    const { harness, clients, push } = started(1);
+    const sidecar = 'Sidecar/shop/default';
+    harness.classes.at().sidecarKey = sidecar;
+    push(put(listener, 'l', '1', api), put(endpoint, 'base', '2', api));
+    const [client] = clients;
+    client!.answer('base: no such address');
+    client!.answer('Error adding/updating listener(s) l: cannot bind\n');
+    client!.answerAll();
+    const messages = (object: string) => harness.ledger.propagation(object).rejections.map(({ message }) => message);
+    expect(messages(sidecar)).toEqual([`cannot bind (also shaped by ${api})`]);
+    expect(messages(api).sort()).toEqual([
+      'base: no such address',
+      `cannot bind (changed last by ${sidecar}; shaped by ${sidecar})`,
+    ]);
+  });
+
   it('cuts long messages and lists five at most', () => {
     const { harness, clients, push } = started(1);
     const names = ['1', '2', '3', '4', '5', '6', '7'];

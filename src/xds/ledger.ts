@@ -201,7 +201,7 @@ class Tally {
       rejected: this.#rejected,
       pending,
       rejections: byProxies.map(({ first, exampleProxy, proxies, lastSeen, proxyClass }) => {
-        const suspects = newestFirst(first.resource.provenance, proxyClass, first.typeUrl);
+        const suspects = newestFirst(first.resource, proxyClass);
         const message = explain(first.rejection.message, suspects, this.#object);
         return { typeUrl: first.typeUrl, resource: first.resource.name, proxies, exampleProxy, message, lastSeen, suspects };
       }),
@@ -242,9 +242,13 @@ function hasAcknowledged(session: ProxySession, { names, required }: ObjectFootp
   return pushOrder.every((typeUrl) => session.types[typeUrl].covers(required.get(typeUrl) ?? -1, names.get(typeUrl)));
 }
 
-/** The objects behind a resource, that of the newest change first: the first suspect. */
-function newestFirst(provenance: readonly ObjectKey[], proxyClass: ProxyClass, typeUrl: TypeUrl): ObjectKey[] {
-  const changed = new Map(provenance.map((object) => [object, proxyClass.footprint(object)?.required.get(typeUrl) ?? -1]));
+/** The objects behind a resource, that of the newest change first: the first suspect. Of equal age, the Sidecar that made the class. */
+function newestFirst({ typeUrl, name, provenance }: Resource, proxyClass: ProxyClass): ObjectKey[] {
+  const { sidecarKey } = proxyClass;
+  const isShaped = sidecarKey !== undefined && proxyClass.footprint(sidecarKey)?.names.get(typeUrl)?.has(name);
+  const objects = new Set(isShaped ? [sidecarKey, ...provenance] : provenance);
+  const changedAt = (object: ObjectKey) => proxyClass.footprint(object)?.required.get(typeUrl) ?? -1;
+  const changed = new Map(Array.from(objects, (object) => [object, changedAt(object)]));
   return [...changed.keys()].sort((a, b) => changed.get(b)! - changed.get(a)!);
 }
 

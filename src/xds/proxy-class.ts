@@ -20,6 +20,8 @@ export interface ProxyClass {
   readonly key: string;
   /** The mesh revision that the tables reflect. */
   readonly revision: number;
+  /** The object that shaped the class as a whole, its Sidecar: behind every resource that its footprint names. */
+  readonly sidecarKey?: ObjectKey;
   table(typeUrl: TypeUrl): ResourceTable;
   /** What an object contributes here; undefined: nothing (it does not affect this class's proxies). */
   footprint(object: ObjectKey): ObjectFootprint | undefined;

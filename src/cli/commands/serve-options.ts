@@ -1,5 +1,4 @@
-import type { Command } from 'commander';
-import { CommandError } from '../command-error.ts';
+import { type Command, Option } from 'commander';
 import { type HostPort, parseHostPort } from '../host-port.ts';
 
 /** What `standalone` and `operator` have in common. */
@@ -15,28 +14,19 @@ export interface ServeOptions {
 /** Adds the flags of a serving command. */
 export function addServeOptions(command: Command): Command {
   const address = (flag: string) => (text: string) => parseHostPort(text, flag);
+  const bind = (flag: string, use: string, fallback: string) =>
+    new Option(`${flag} <host:port>`, use).argParser(address(flag)).default(parseHostPort(fallback, flag), fallback);
   return command
-    .option(
-      '--xds-bind <host:port>',
-      'where proxies connect, in plaintext',
-      address('--xds-bind'),
-      parseHostPort('127.0.0.1:15010', ''),
-    )
-    .option('--http-bind <host:port>', 'status and debug port', address('--http-bind'), parseHostPort('127.0.0.1:15014', ''))
+    .addOption(bind('--xds-bind', 'where proxies connect, in plaintext', '127.0.0.1:15010'))
+    .addOption(bind('--http-bind', 'status and debug port', '127.0.0.1:15014'))
     .option('--metrics-bind <host:port>', 'Prometheus metrics; without it, none are served', address('--metrics-bind'))
     .option('--mesh-config <file>', "mesh-wide settings, in the words of Istio's MeshConfig")
-    .option('--log-level <level>', 'error, warn, info or debug', oneOf('--log-level', ['error', 'warn', 'info', 'debug']), 'info')
-    .option(
-      '--log-format <format>',
-      'auto, text or json; auto: text on a terminal',
-      oneOf('--log-format', ['auto', 'text', 'json']),
-      'auto',
+    .addOption(
+      new Option('--log-level <level>', 'least severe level to log').choices(['error', 'warn', 'info', 'debug']).default('info'),
+    )
+    .addOption(
+      new Option('--log-format <format>', 'auto: text on a terminal, else JSON')
+        .choices(['auto', 'text', 'json'])
+        .default('auto'),
     );
-}
-
-function oneOf(flag: string, choices: readonly string[]) {
-  return (text: string): string => {
-    if (choices.includes(text)) return text;
-    throw new CommandError(`${flag} ${text}: expected one of ${choices.join(', ')}`);
-  };
 }

@@ -1,7 +1,6 @@
 import type { Command } from 'commander';
 import { startStandalone } from '../../main.ts';
 import { createLogger } from '../../runtime/logger.ts';
-import { formatAddress } from '../../xds/bind-address.ts';
 import { CommandError } from '../command-error.ts';
 import { loadMeshConfig } from '../load-mesh-config.ts';
 import { addServeOptions, type ServeOptions } from './serve-options.ts';
@@ -37,7 +36,7 @@ async function serve(options: ServeOptions & { readonly config: readonly string[
   logger.info('Serving', {
     xds: standalone.xdsAddress,
     http: standalone.httpAddress,
-    ...(metricsBind ? { metrics: formatAddress(metricsBind.host, metricsBind.port) } : {}),
+    ...(standalone.metricsAddress === undefined ? {} : { metrics: standalone.metricsAddress }),
   });
   const signal = await Promise.race([once('SIGINT'), once('SIGTERM'), standalone.failed]);
   if (signal instanceof Error) logger.error('A part has failed', { error: signal });

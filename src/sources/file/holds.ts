@@ -1,5 +1,10 @@
 import type { LoadedDocument } from './load-file.ts';
-import type { Claim } from './object-registry.ts';
+
+/** What is read of a claim: the object, and where among the file's documents it is claimed. */
+export interface Claimed {
+  readonly key: string;
+  readonly position: number;
+}
 
 /** By broken document, the keys of objects that may be its last good version. */
 export type Holds = ReadonlyMap<string, ReadonlySet<string>>;
@@ -14,7 +19,7 @@ export type Holds = ReadonlyMap<string, ReadonlySet<string>>;
  */
 export function claimHolds(
   documents: readonly LoadedDocument[],
-  claims: readonly Claim[],
+  claims: readonly Claimed[],
   before: { readonly owned: ReadonlySet<string>; readonly known: ReadonlySet<string>; readonly holds: Holds },
 ): { holds: Holds; held: Map<string, { position: number; line: number; column: number }> } {
   const holds = new Map<string, Set<string>>();

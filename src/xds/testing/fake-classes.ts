@@ -1,5 +1,5 @@
 import { createHash } from 'node:crypto';
-import { pushOrder, type Resource, type ResourceReference, type TypeUrl } from '../../envoy/resource.ts';
+import { pushOrder, type Resource, type ResourceReference, type TypeUrl, typeUrls } from '../../envoy/resource.ts';
 import type { ObjectKey } from '../../mesh/object-key.ts';
 import type { ProxyNode } from '../../mesh/proxy.ts';
 import type { ObjectFootprint, ProxyClass, ProxyClasses, Refresh, Urgency } from '../proxy-class.ts';
@@ -42,6 +42,8 @@ export class FakeClass implements ProxyClass {
   readonly key: string;
   revision: number;
   members = 0;
+  /** Behind every resource but endpoints, from the next put on. */
+  sidecarKey: ObjectKey | undefined;
   readonly #tables: ReadonlyMap<TypeUrl, ResourceTable>;
   readonly #footprints = new Map<ObjectKey, { names: Map<TypeUrl, Set<string>>; required: Map<TypeUrl, number> }>();
 
@@ -67,7 +69,8 @@ export class FakeClass implements ProxyClass {
 
   put(resource: Resource): boolean {
     if (!this.table(resource.typeUrl).set(resource, this.revision)) return false;
-    for (const object of resource.provenance) {
+    const isShaped = this.sidecarKey !== undefined && resource.typeUrl !== typeUrls.endpoint;
+    for (const object of isShaped ? [...resource.provenance, this.sidecarKey!] : resource.provenance) {
       const footprint = this.#require(object, resource.typeUrl);
       footprint.names.get(resource.typeUrl)!.add(resource.name);
     }
