@@ -75,7 +75,13 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
     const firstList = cache.waitForSync(stopping.signal).then(() => Promise.all(controllers.map(({ caughtUp }) => caughtUp)));
     await Promise.race([firstList, failed.then((error) => Promise.reject(error))]);
     const { address: xdsAddress } = await xds.listen(xdsBind.host, xdsBind.port);
-    const routes = createHttpRoutes({ status, xds, version, isReady: () => !stopping.signal.aborted });
+    const routes = createHttpRoutes({
+      status,
+      xds,
+      version,
+      diagnostics: () => source.diagnostics(),
+      isReady: () => !stopping.signal.aborted,
+    });
     const http = await startHttpServer(httpBind.host, httpBind.port, '--http-bind', routes);
     servers.push(http);
     let metricsAddress: string | undefined;

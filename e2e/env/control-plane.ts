@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { ObjectStatus } from '../../src/status/render-status.ts';
 import type { ProxyReport } from '../../src/xds/proxy-report.ts';
-import { type Address, formatAddress, parseAddress } from './address.ts';
+import { type Address, parseAddress } from './address.ts';
 import { eventually } from './eventually.ts';
 import { type MeshObject, toYaml } from './mesh-objects.ts';
 import { describeExit, type ManagedProcess, type ProcessExit, startProcess } from './process.ts';
@@ -93,7 +93,7 @@ export const conditionOf = (status: ObjectStatus | undefined, type: string): str
 /** Starts the control plane and resolves when it serves. Rejects with its log when it ends instead. */
 export const startControlPlane = async (options: ControlPlaneOptions = {}): Promise<ControlPlane> => {
   const folder = await mkdtemp(join(tmpdir(), 'weft-config-'));
-  const meshConfigFile = join(folder, '..', `${folder.split('/').pop()}-mesh.yaml`);
+  const meshConfigFile = `${folder}-mesh.yaml`;
   /** What was applied last, to tell whether an object gets a new generation. */
   const applied = new Map<string, string>();
   const expectedGeneration = new Map<string, number>();
@@ -227,9 +227,3 @@ export const startControlPlane = async (options: ControlPlaneOptions = {}): Prom
 };
 
 const keyOf = ({ kind, namespace, name }: ObjectPath): string => `${kind} ${namespace}/${name}`;
-
-/** Where a control plane serves proxies, as `buildBootstrap` takes it. */
-export const xdsOf = (plane: ControlPlane): { address: Address } => ({ address: plane.xds });
-
-/** `HOST:PORT` of where proxies connect. */
-export const formatXds = (plane: ControlPlane): string => formatAddress(plane.xds);

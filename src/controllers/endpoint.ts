@@ -10,14 +10,17 @@ export function compileEndpoint(spec: DeepReadonly<WorkloadEntrySpec>, owner: Ob
   const locality = parseLocality(spec.locality);
   return {
     address: canonicalAddress(spec.address),
-    ports: spec.ports ?? {},
-    labels: spec.labels ?? {},
+    ports: spec.ports ?? none,
+    labels: spec.labels ?? none,
     ...(locality ? { locality } : {}),
     // Istio: a weight of 0 is one that was not given.
     weight: spec.weight || 1,
     owner,
   };
 }
+
+/** Shared by the many endpoints without labels or ports of their own. */
+const none: Readonly<Record<string, never>> = {};
 
 /** `region/zone/subzone`, later parts optional. */
 export function parseLocality(text: string | undefined): Locality | undefined {

@@ -163,7 +163,7 @@ export class ServiceRegistry {
     const entry: Entry = {
       spec,
       declaredEndpoints: endpoints,
-      service: { spec, endpoints: [], automaticAddresses: [], lostAddresses: new Set() },
+      service: { spec, endpoints: [], automaticAddresses: [], lostAddresses: noAddresses },
     };
     this.#entries.set(spec, entry);
     const siblings = this.#byHost.get(spec.hostname) ?? [];
@@ -201,9 +201,14 @@ export class ServiceRegistry {
       spec,
       endpoints,
       automaticAddresses: spec.wantsAddresses ? this.#claimAddresses(spec) : [],
-      lostAddresses: new Set(this.#claims.lost(spec).map((lost) => lost.at)),
+      lostAddresses: this.#lostAddresses(spec),
     };
     this.#touch(spec.hostname, false);
+  }
+
+  #lostAddresses(spec: ServiceSpec): ReadonlySet<string> {
+    const lost = this.#claims.lost(spec);
+    return lost.length ? new Set(lost.map(({ at }) => at)) : noAddresses;
   }
 
   #moveEndpoints(entry: Entry, declared: readonly Endpoint[]): void {
@@ -257,6 +262,9 @@ export class ServiceRegistry {
     for (const entry of this.#byHost.get(hostname) ?? []) this.#settle(entry);
   }
 }
+
+/** Shared by the many services that lost nothing. */
+const noAddresses: ReadonlySet<string> = new Set();
 
 /** Istio gives addresses to hosts that have none, are no wildcard, and are resolved by the proxy. */
 export function wantsAutomaticAddresses(spec: Pick<ServiceSpec, 'hostname' | 'addresses' | 'resolution'>): boolean {

@@ -13,6 +13,8 @@ export interface HttpRoutesInit {
   readonly status: StatusTracker;
   readonly xds: XdsServer;
   readonly version: string;
+  /** What is wrong in the files that objects are read from; none in a cluster. */
+  readonly diagnostics: () => readonly unknown[];
   /** Whether the first list has been worked off and proxies are served. */
   readonly isReady: () => boolean;
 }
@@ -21,6 +23,7 @@ export interface HttpRoutesInit {
 export function createHttpRoutes(init: HttpRoutesInit): Map<string, HttpHandler> {
   return new Map<string, HttpHandler>([
     ['status', (url) => answerStatus(init.status, url)],
+    ['diagnostics', () => ({ body: init.diagnostics() })],
     ['proxies', () => ({ body: init.xds.proxies() })],
     ['config', (url) => answerConfig(init.xds, url)],
     [

@@ -68,7 +68,7 @@ describe.each(['delta', 'sotw'] as const)('status over %s', (variant) => {
     await until('api', 'Propagated', '0/0 acked');
     connect('one', { variant });
     await until('api', 'Propagated', '1/1 acked');
-    expect(status.get(key('api'))?.propagation?.completedAt).toBeDefined();
+    expect(status.get(key('api'))?.propagation?.completedAt).toBeUndefined();
 
     let isHolding = false;
     const slow = connect('two', { variant, judge: () => (isHolding ? 'hold' : 'ack') });
@@ -80,6 +80,8 @@ describe.each(['delta', 'sotw'] as const)('status over %s', (variant) => {
     expect(condition('api', 'Reconciling')?.status).toBe('True');
     slow.answer(slow.responses.at(-1)!, 'ack');
     await until('api', 'Propagated', '2/2 acked');
+
+    expect(status.get(key('api'))?.propagation?.completedAt).toBeDefined();
 
     const late = connect('three', { variant, judge: () => 'hold' });
     await expect.poll(() => late.responses.length).toBeGreaterThan(0);

@@ -31,7 +31,7 @@ const recheckMs = 1000;
 /** How long objects are looked at in one go, in milliseconds: pushes and acknowledgements come first. */
 const sliceMs = 5;
 /** How much longer than it took to look the next look is put off, so that a push of many acknowledgements is not counted at each of them. */
-const restFactor = 19;
+const restFactor = 49;
 /** No rest is longer, in milliseconds. */
 const maxRestMs = 20;
 
@@ -180,12 +180,15 @@ export class StatusTracker {
     const conditions = decideConditions(gathered).map((decision): Condition => {
       const earlier = previous.get(decision.type);
       const lastTransitionTime = earlier?.status === decision.status ? (earlier.lastTransitionTime ?? now) : now;
-      return { ...decision, observedGeneration: verdict.generation, lastTransitionTime };
+      const { type, status, reason, message } = decision;
+      // Spelled out, which takes half the memory of spreading.
+      return { type, status, reason, message, observedGeneration: verdict.generation, lastTransitionTime };
     });
     const ready = conditions.find(({ type }) => type === 'Ready')!;
     const wasReady = tracked.wasReady;
     tracked.wasReady = ready.status === 'True';
-    if (tracked.wasReady && tracked.completedAtMs === undefined && propagation.affected > 0) tracked.completedAtMs = clock.now();
+    // A proxy that comes when the object is in force already completes no journey.
+    if (tracked.wasReady && !wasReady && propagation.affected > 0) tracked.completedAtMs ??= clock.now();
     if (tracked.wasReady) this.#unready.delete(key);
     else this.#unready.add(key);
     const status = renderStatus(gathered, conditions, tracked);

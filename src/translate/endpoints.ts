@@ -27,6 +27,12 @@ export function buildEndpoints(service: Service, port: ServicePort, traits: Prox
   });
 }
 
+/** No endpoints: for a proxy that asks for those of a cluster that is gone by now. */
+export function buildEmptyEndpoints(clusterName: string): Resource {
+  const message = create(ClusterLoadAssignmentSchema, { clusterName });
+  return seal({ typeUrl: typeUrls.endpoint, name: clusterName, schema: ClusterLoadAssignmentSchema, message, provenance: [] });
+}
+
 /**
  * Endpoints grouped by locality; each locality weighs as much as its endpoints together.
  * Endpoints that the proxy's address families do not reach are left out.

@@ -4,6 +4,7 @@ import type { ScopeChange } from '../mesh/scope.ts';
 import type { Service } from '../mesh/service.ts';
 import { buildTarget } from './build-target.ts';
 import { buildFixedResources } from './fixed-resources.ts';
+import { Membership } from './membership.ts';
 import { type Target, targetsOf } from './targets.ts';
 
 /** What a patch did: resources computed anew (their bytes may be the same), and names that nothing calls for any more. */
@@ -12,13 +13,6 @@ export interface ResourcePatch {
   readonly removed: readonly ResourceReference[];
   /** Resources that could not be computed: what was served before goes on being served. */
   readonly failed: readonly { readonly resource: ResourceReference; readonly error: unknown }[];
-}
-
-/** A target, and by egress listener the services that take part in it. */
-interface Membership {
-  readonly typeUrl: TypeUrl;
-  readonly name: string;
-  readonly services: Map<number, Map<string, Service>>;
 }
 
 /**
@@ -118,30 +112,23 @@ export class ResourceSet {
   }
 
   #compute(membership: Membership): Resource | undefined {
-    const egress = Math.min(...membership.services.keys());
-    const services = membership.services.get(egress)!;
-    return buildTarget(this.#view, { typeUrl: membership.typeUrl, name: membership.name, egress }, services.values());
+    const { egress, services } = membership.first();
+    return buildTarget(this.#view, { typeUrl: membership.typeUrl, name: membership.name, egress }, services);
   }
 
   #join(target: Target, service: Service): void {
     const key = keyOf(target);
     let membership = this.#memberships.get(key);
     if (!membership) {
-      membership = { typeUrl: target.typeUrl, name: target.name, services: new Map() };
+      membership = new Membership(target.typeUrl, target.name);
       this.#memberships.set(key, membership);
     }
-    const services = membership.services.get(target.egress);
-    if (services) services.set(service.spec.hostname, service);
-    else membership.services.set(target.egress, new Map([[service.spec.hostname, service]]));
+    membership.join(target.egress, service);
   }
 
   #leave(target: Target, service: Service): void {
     const key = keyOf(target);
-    const membership = this.#memberships.get(key);
-    const services = membership?.services.get(target.egress);
-    if (!membership || !services?.delete(service.spec.hostname) || services.size) return;
-    membership.services.delete(target.egress);
-    if (!membership.services.size) this.#memberships.delete(key);
+    if (this.#memberships.get(key)?.leave(target.egress, service.spec.hostname)) this.#memberships.delete(key);
   }
 }
 

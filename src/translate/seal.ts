@@ -23,7 +23,8 @@ export function sealBytes(draft: Omit<Draft<DescMessage>, 'schema' | 'message'>,
   return {
     typeUrl: draft.typeUrl,
     name: draft.name,
-    version: hash('sha1', value, 'base64').slice(0, 20),
+    // As a whole rather than as a slice, which would keep the whole digest in memory.
+    version: hash('sha1', value, 'buffer').toString('base64', 0, 15),
     value,
     provenance: [...new Set(draft.provenance)],
     requires: draft.requires ?? [],

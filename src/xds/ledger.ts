@@ -256,8 +256,10 @@ function newestFirst({ typeUrl, name, provenance }: Resource, proxyClass: ProxyC
 function explain(message: string, suspects: readonly ObjectKey[], object: ObjectKey): string {
   const others = suspects.filter((suspect) => suspect !== object);
   if (others.length === 0) return cut(message, messageLimit);
-  const named = others.slice(0, listLimit).join(', ');
-  const tail = suspects[0] === object ? ` (also shaped by ${named})` : ` (changed last by ${suspects[0]}; shaped by ${named})`;
+  const isLast = suspects[0] === object;
+  const named = others.slice(isLast ? 0 : 1, listLimit).join(', ');
+  const rest = named && (isLast ? named : `; also shaped by ${named}`);
+  const tail = isLast ? ` (also shaped by ${rest})` : ` (changed last by ${suspects[0]}${rest})`;
   const shortTail = cut(tail, messageLimit / 2);
   return cut(message, messageLimit - shortTail.length) + shortTail;
 }

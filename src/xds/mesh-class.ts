@@ -7,6 +7,7 @@ import { Scope } from '../mesh/scope.ts';
 import type { Service } from '../mesh/service.ts';
 import type { Sidecar } from '../mesh/sidecar.ts';
 import type { Logger } from '../runtime/logger.ts';
+import { buildEmptyEndpoints } from '../translate/endpoints.ts';
 import { type ResourcePatch, ResourceSet } from '../translate/resource-set.ts';
 import { targetsOf } from '../translate/targets.ts';
 import type { ObjectFootprint, ProxyClass } from './proxy-class.ts';
@@ -70,6 +71,10 @@ export class MeshClass implements ProxyClass {
 
   table(typeUrl: TypeUrl): ResourceTable {
     return this.#tables.get(typeUrl)!;
+  }
+
+  emptyEndpoints(name: string): Resource {
+    return buildEmptyEndpoints(name);
   }
 
   /**

@@ -1,4 +1,4 @@
-import type { TypeUrl } from '../envoy/resource.ts';
+import type { Resource, TypeUrl } from '../envoy/resource.ts';
 import type { ObjectKey } from '../mesh/object-key.ts';
 import type { ProxyNode } from '../mesh/proxy.ts';
 import type { ResourceTable } from './resource-table.ts';
@@ -23,6 +23,8 @@ export interface ProxyClass {
   /** The object that shaped the class as a whole, its Sidecar: behind every resource that its footprint names. */
   readonly sidecarKey?: ObjectKey;
   table(typeUrl: TypeUrl): ResourceTable;
+  /** No endpoints under that name: what a variant that cannot tell of removals is answered for a cluster that is gone. */
+  emptyEndpoints(name: string): Resource;
   /** What an object contributes here; undefined: nothing (it does not affect this class's proxies). */
   footprint(object: ObjectKey): ObjectFootprint | undefined;
   /** The objects whose `required` rose above `revision`, for telling whose counters an ACK may have moved. */

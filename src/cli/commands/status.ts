@@ -1,11 +1,13 @@
 import type { Command } from 'commander';
 import { parseObjectKey } from '../../mesh/object-key.ts';
+import { type Diagnostic, formatDiagnostic } from '../../sources/file/diagnostic.ts';
 import type { StatusByName } from '../../status/http-routes.ts';
 import type { ObjectStatus } from '../../status/render-status.ts';
 import { CommandError } from '../command-error.ts';
 import { ask, defaultAddress } from '../control-plane-client.ts';
 import { type ObjectReference, parseObjectReference } from '../object-reference.ts';
 import { type OutputFormat, parseOutput, print } from '../output.ts';
+import { describeStatus } from '../status-row.ts';
 
 interface Options {
   readonly namespace?: string;
@@ -43,6 +45,7 @@ async function showStatus(object: string | undefined, options: Options): Promise
         `${wanted.kind} ${wanted.namespace}/${wanted.name} is not known to the control plane at ${options.address}`,
       );
     print(options.output, wanted?.name ? rows[0]!.status : rows, () => [header, ...rows.map(rowOf)]);
+    if (options.output === 'table') await showDiagnostics(options);
     return;
   }
   const printed = new Map<string, string>();
@@ -57,6 +60,12 @@ async function showStatus(object: string | undefined, options: Options): Promise
     else if (rows.length || isFirst) print('table', undefined, () => [...(isFirst ? [header] : []), ...rows.map(rowOf)]);
     await new Promise((resolve) => setTimeout(resolve, watchIntervalMs));
   }
+}
+
+/** What is wrong in the files behind the objects: a document that cannot be read has no status of its own. */
+async function showDiagnostics({ address }: Options): Promise<void> {
+  const diagnostics = (await ask<Diagnostic[]>(address, '/diagnostics')) ?? [];
+  for (const diagnostic of diagnostics) process.stderr.write(`${formatDiagnostic(diagnostic)}\n`);
 }
 
 interface Row {
@@ -82,22 +91,6 @@ const header = ['NAMESPACE', 'OBJECT', 'READY', 'REASON', 'PROXIES', 'GENERATION
 
 function rowOf({ key, status }: Row): string[] {
   const { kind, namespace, name } = parseObjectKey(key);
-  const ready = status.conditions?.find(({ type }) => type === 'Ready');
-  const accepted = status.conditions?.find(({ type }) => type === 'Accepted');
-  const reason = accepted?.status === 'False' ? accepted.reason : ready?.reason;
-  return [
-    namespace,
-    `${kind.toLowerCase()}/${name}`,
-    ready?.status ?? 'Unknown',
-    reason ?? '',
-    status.propagation?.summary ?? '',
-    String(status.observedGeneration ?? ''),
-    tookOf(status),
-  ];
-}
-
-/** How long the generation took to reach its last proxy. */
-export function tookOf({ propagation }: ObjectStatus): string {
-  if (!propagation?.startedAt || !propagation.completedAt) return '';
-  return `${Date.parse(propagation.completedAt) - Date.parse(propagation.startedAt)} ms`;
+  const { ready, reason, proxies, generation, took } = describeStatus(status);
+  return [namespace, `${kind.toLowerCase()}/${name}`, ready, reason, proxies, generation, took];
 }

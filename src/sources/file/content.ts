@@ -41,14 +41,15 @@ export function contentOf(kind: ResourceKind, value: Record<string, unknown>, de
 
 /** A short digest for comparing contents; not for security. */
 export function hashText(text: string): string {
-  return hash('sha256', text, 'base64url').slice(0, 22);
+  return hash('sha256', text, 'buffer').toString('base64url', 0, 16);
 }
 
 /** A uid that an object has in every process and after every restart, made of its names. */
 export function uidOf(kind: ResourceKind, namespace: string, name: string): string {
   const hex = hash('sha256', JSON.stringify([kind.group, kind.kind, namespace, name]), 'hex');
   // RFC 9562: version 8 is for layouts of one's own.
-  return `${hex.slice(0, 8)}-${hex.slice(8, 12)}-8${hex.slice(13, 16)}-a${hex.slice(17, 20)}-${hex.slice(20, 32)}`;
+  // Joined, because a template keeps its parts: three times the memory.
+  return [hex.slice(0, 8), hex.slice(8, 12), `8${hex.slice(13, 16)}`, `a${hex.slice(17, 20)}`, hex.slice(20, 32)].join('-');
 }
 
 /** JSON with sorted keys: equal for equal values. */

@@ -119,7 +119,8 @@ class DocumentReader {
       const problems = warnings.map((warning) => this.#problemAt('warning', warning.pos[0], `YAML: ${warning.message}`));
       this.#items[0] = { ...this.#items[0], problems: [...problems, ...this.#items[0].problems] };
     }
-    return { items: this.#items, ignored: this.#ignored };
+    // Copies are as long as they need to be; lists that grew have room for sixteen.
+    return { items: [...this.#items], ignored: [...this.#ignored] };
   }
 
   #broken(problems: readonly Problem[]): ParsedDocument {

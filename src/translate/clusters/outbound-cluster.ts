@@ -78,15 +78,17 @@ function discover(cluster: Cluster, service: Service, port: ServicePort, traits:
       cluster.lbPolicy = Cluster_LbPolicy.CLUSTER_PROVIDED;
       return;
     case 'DNS':
-    case 'DNS_ROUND_ROBIN':
-      cluster.clusterDiscoveryType = {
-        case: 'type',
-        value: service.spec.resolution === 'DNS' ? Cluster_DiscoveryType.STRICT_DNS : Cluster_DiscoveryType.LOGICAL_DNS,
-      };
+    case 'DNS_ROUND_ROBIN': {
+      const loadAssignment = buildLoadAssignment(service, port, traits);
+      // Envoy refuses LOGICAL_DNS without an endpoint, which a proxy of another address family sees.
+      const isLogical = service.spec.resolution === 'DNS_ROUND_ROBIN' && loadAssignment.endpoints.length > 0;
+      const value = isLogical ? Cluster_DiscoveryType.LOGICAL_DNS : Cluster_DiscoveryType.STRICT_DNS;
+      cluster.clusterDiscoveryType = { case: 'type', value };
       cluster.dnsLookupFamily = lookupFamilies[traits.ipFamilies];
       cluster.respectDnsTtl = true;
       cluster.dnsRefreshRate = duration(config.dnsRefreshRateMs);
-      cluster.loadAssignment = buildLoadAssignment(service, port, traits);
+      cluster.loadAssignment = loadAssignment;
+    }
   }
 }
 

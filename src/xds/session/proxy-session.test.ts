@@ -96,6 +96,39 @@ describe.each(['delta', 'sotw'] as const)('ProxySession, %s', (variant) => {
     expect(client.read()).toEqual([variant === 'sotw' ? 'Cluster: a,b' : 'Cluster: a', 'ClusterLoadAssignment: a']);
   });
 
+  it('answers for endpoints whose cluster went while it was on its way, or it would warm for ever and hold back every ACK', () => {
+    const { harness, client } = synced(variant);
+    harness.classes.edit([put.cluster('c'), put.endpoint('c')]);
+    harness.turn();
+    client.read();
+    harness.classes.edit([remove(cluster, 'c'), remove(endpoint, 'c')]);
+    harness.clock.advance(200);
+    harness.turn();
+    expect(client.read()).toEqual([]);
+    client.subscribe(endpoint, 'c');
+    expect(client.read()).toEqual([variant === 'delta' ? 'ClusterLoadAssignment:  -c' : 'ClusterLoadAssignment: c']);
+    client.answerAll();
+    expect(client.session.settled).toBe(true);
+  });
+
+  it('answers a changed cluster even with endpoints that were refused before, and only then', () => {
+    const { harness, client } = synced(variant);
+    harness.classes.edit([put.endpoint('a', 'bad')], 'endpoints');
+    harness.turn();
+    client.answer('no such address');
+    client.read();
+    harness.classes.edit([put.cluster('a', 'new')]);
+    harness.clock.advance(200);
+    harness.turn();
+    expect(client.read()).toEqual([variant === 'sotw' ? 'Cluster: a,b' : 'Cluster: a', 'ClusterLoadAssignment: a']);
+    client.answer();
+    client.answer('no such address');
+    expect(client.session.types[endpoint].rejections.get('a')).toMatchObject({ message: 'no such address' });
+    harness.classes.edit([put.endpoint('b', 'fine')], 'endpoints');
+    harness.turn();
+    expect(client.read()).toEqual(['ClusterLoadAssignment: b']);
+  });
+
   it('opens a gate by itself when the proxy acknowledges late', () => {
     const { harness, client } = synced(variant, { gateTimeoutMs: 1000 });
     harness.classes.edit([put.plainCluster('c'), put.listener('m')]);

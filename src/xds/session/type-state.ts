@@ -172,8 +172,15 @@ export class TypeState {
     }
     const removals = this.#removals();
     const mayRemove = open.removals || removals.size === 0;
-    for (const [name, resource] of fresh) if (this.rejections.has(resource)) fresh.delete(name);
-    for (const name of missing) if (!this.#explicitRemovals) this.awaited.delete(name);
+    // A cluster that was just sent warms until it is answered, if only by what it will refuse again.
+    for (const [name, resource] of fresh) if (this.rejections.has(resource) && !this.awaited.has(name)) fresh.delete(name);
+    if (!this.#explicitRemovals) {
+      for (const name of missing) {
+        // Nor does it stop warming because its endpoints are gone: while it warms, Envoy acknowledges no clusters at all.
+        if (this.typeUrl === typeUrls.endpoint) fresh.set(name, this.#source.emptyEndpoints(name));
+        else this.awaited.delete(name);
+      }
+    }
     const answerDue = this.#answerDue;
     this.#consume(everything || mayChange, mayRemove);
 

@@ -57,6 +57,10 @@ export class FakeClass implements ProxyClass {
     return this.#tables.get(typeUrl)!;
   }
 
+  emptyEndpoints(name: string): Resource {
+    return fakeResource(typeUrls.endpoint, name, 'empty');
+  }
+
   footprint(object: ObjectKey): ObjectFootprint | undefined {
     return this.#footprints.get(object);
   }

@@ -1,5 +1,5 @@
 import type { Resource } from '../../envoy/resource.ts';
-import { fieldHead, stringField } from './frame.ts';
+import { BackwardWriter, fieldHead, stringField } from './frame.ts';
 
 /** The two variants of the aggregated stream: state of the world, or incremental. */
 export type Variant = 'sotw' | 'delta';
@@ -39,8 +39,8 @@ interface Layout {
   readonly typeUrl: number;
   readonly nonce: number;
   readonly controlPlane: number;
-  /** Everything of one resource up to its value, without the field's own head. */
-  wrap(resource: Resource): Buffer;
+  /** Writes everything of one resource up to its value, without the field's own head. */
+  wrap(resource: Resource): void;
   readonly heads: WeakMap<Resource, Buffer>;
 }
 
@@ -54,25 +54,26 @@ const layouts: Readonly<Record<Variant, Layout>> = {
 function headOf(resource: Resource, layout: Layout): Buffer {
   let head = layout.heads.get(resource);
   if (!head) {
-    const inner = layout.wrap(resource);
-    head = Buffer.concat([fieldHead(layout.resources, inner.length + resource.value.length), inner]);
+    layout.wrap(resource);
+    writer.head(layout.resources, writer.length + resource.value.length);
+    head = writer.finish();
     layout.heads.set(resource, head);
   }
   return head;
 }
 
+const writer = new BackwardWriter();
+
 /** google.protobuf.Any: `type_url` = 1, `value` = 2. */
-function anyHead(resource: Resource): Buffer {
-  return Buffer.concat([stringField(1, resource.typeUrl), fieldHead(2, resource.value.length)]);
+function anyHead(resource: Resource): void {
+  writer.head(2, resource.value.length);
+  writer.string(1, resource.typeUrl);
 }
 
 /** discovery.v3.Resource: `version` = 1, `name` = 3, `resource` = 2 (an Any, written last so that its value ends the message). */
-function deltaResourceHead(resource: Resource): Buffer {
-  const any = anyHead(resource);
-  return Buffer.concat([
-    stringField(1, resource.version),
-    stringField(3, resource.name),
-    fieldHead(2, any.length + resource.value.length),
-    any,
-  ]);
+function deltaResourceHead(resource: Resource): void {
+  anyHead(resource);
+  writer.head(2, writer.length + resource.value.length);
+  writer.string(3, resource.name);
+  writer.string(1, resource.version);
 }

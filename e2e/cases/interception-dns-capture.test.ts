@@ -1,0 +1,69 @@
+import { afterEach, describe, expect, it } from 'vitest';
+import { type Call, makeCall } from '../env/client.ts';
+import { startControlPlane } from '../env/control-plane.ts';
+import { startEcho } from '../env/echo-server.ts';
+import { findEnvoy } from '../env/envoy-binary.ts';
+import { sidecarUid } from '../env/interception.ts';
+import { createKeeper } from '../env/keeper.ts';
+import { serviceEntry, staticHost } from '../env/mesh-objects.ts';
+import { canIntercept, createNetwork } from '../env/network.ts';
+import { startProxy } from '../env/proxy.ts';
+import { startRelay } from '../env/relay.ts';
+
+const possible = (await canIntercept()).ok && (await findEnvoy()) !== undefined;
+const { keep, release } = createKeeper();
+afterEach(release);
+
+describe.skipIf(!possible)('a proxy that answers DNS', () => {
+  it('takes TCP, TLS and sniffed traffic by the automatic addresses that the status tells', async () => {
+    const network = await keep(createNetwork());
+    const { netns, ipv4, ipv6 } = network.world;
+    const [plain, other, tls] = await Promise.all([
+      keep(startEcho({ name: 'plain', protocol: 'tcp', listen: `${ipv4}:9000`, netns })),
+      keep(startEcho({ name: 'other', protocol: 'tcp', listen: `[${ipv6}]:9000`, netns })),
+      keep(startEcho({ name: 'tls', protocol: 'https', listen: `${ipv4}:8443`, netns })),
+    ]);
+    const plane = await keep(
+      startControlPlane({
+        files: {
+          'automatic.yaml': [
+            serviceEntry(
+              'plain',
+              staticHost('plain.example.com', { number: 9000, protocol: 'TCP' }, [{ address: ipv4, port: plain.port }]),
+            ),
+            serviceEntry(
+              'other',
+              staticHost('other.example.com', { number: 9000, protocol: '' }, [{ address: ipv6!, port: other.port }]),
+            ),
+            serviceEntry(
+              'tls',
+              staticHost('tls.example.com', { number: 443, protocol: 'TLS' }, [{ address: ipv4, port: tls.port }]),
+            ),
+          ],
+        },
+      }),
+    );
+    const relay = await keep(startRelay(plane.xds));
+    const identity = { ips: [network.pod.ipv4, network.pod.ipv6!], metadata: { DNS_CAPTURE: 'true' } };
+    const envoy = await keep(startProxy({ plane, through: relay.address, netns: network.pod.netns, uid: sidecarUid, identity }));
+    await network.intercept();
+
+    const addressesOf = async (name: string): Promise<string[]> => {
+      const status = await plane.waitReady({ kind: 'ServiceEntry', namespace: 'default', name }, { affected: 1 });
+      expect(status.addresses?.map(({ host }) => host)).toEqual([`${name}.example.com`, `${name}.example.com`]);
+      return status.addresses!.map(({ value }) => (value!.includes(':') ? `[${value}]` : value!));
+    };
+    const call = (options: Call) => makeCall({ timeoutMs: 5_000, ...options }, { netns: network.pod.netns });
+    for (const name of ['plain', 'other']) {
+      const addresses = await addressesOf(name);
+      expect(addresses).toEqual([expect.stringMatching(/^2[45]\d\./), expect.stringMatching(/^\[2001:2:/)]);
+      for (const address of addresses) {
+        expect((await call({ to: `${address}:9000`, protocol: 'tcp' })).body, address).toBe(`${name}\nhello\n`);
+      }
+    }
+    for (const address of await addressesOf('tls')) {
+      expect((await call({ to: `${address}:443`, protocol: 'https', host: 'tls.example.com' })).echo?.name, address).toBe('tls');
+    }
+    expect(envoy.log()).toBe('');
+  });
+});

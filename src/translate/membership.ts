@@ -1,0 +1,62 @@
+import type { TypeUrl } from '../envoy/resource.ts';
+import type { Service } from '../mesh/service.ts';
+
+/** The services of one egress listener that take part in a target. */
+export interface Participants {
+  /** Index of the egress listener. */
+  readonly egress: number;
+  readonly services: Iterable<Service>;
+}
+
+/**
+ * The services that take part in one target, by egress listener. Clusters and endpoints have one service, and a proxy that sees the whole
+ * mesh has tens of thousands of them in each class: a sole service is kept without a map.
+ */
+export class Membership {
+  readonly typeUrl: TypeUrl;
+  readonly name: string;
+  #soleEgress = 0;
+  #sole: Service | undefined;
+  #many: Map<number, Map<string, Service>> | undefined;
+
+  constructor(typeUrl: TypeUrl, name: string) {
+    this.typeUrl = typeUrl;
+    this.name = name;
+  }
+
+  /** Takes a service in, in place of what its host was before. */
+  join(egress: number, service: Service): void {
+    const { hostname } = service.spec;
+    if (!this.#many) {
+      if (!this.#sole || (this.#soleEgress === egress && this.#sole.spec.hostname === hostname)) {
+        this.#soleEgress = egress;
+        this.#sole = service;
+        return;
+      }
+      this.#many = new Map([[this.#soleEgress, new Map([[this.#sole.spec.hostname, this.#sole]])]]);
+      this.#sole = undefined;
+    }
+    const services = this.#many.get(egress);
+    if (services) services.set(hostname, service);
+    else this.#many.set(egress, new Map([[hostname, service]]));
+  }
+
+  /** Lets a host go; answers whether nobody takes part any more. */
+  leave(egress: number, hostname: string): boolean {
+    if (!this.#many) {
+      if (this.#soleEgress === egress && this.#sole?.spec.hostname === hostname) this.#sole = undefined;
+      return !this.#sole;
+    }
+    const services = this.#many.get(egress);
+    services?.delete(hostname);
+    if (services?.size === 0) this.#many.delete(egress);
+    return this.#many.size === 0;
+  }
+
+  /** Who counts: the first egress listener that has a part in it. */
+  first(): Participants {
+    if (!this.#many) return { egress: this.#soleEgress, services: this.#sole ? [this.#sole] : [] };
+    const egress = Math.min(...this.#many.keys());
+    return { egress, services: this.#many.get(egress)!.values() };
+  }
+}
