@@ -70,4 +70,29 @@ describe.skipIf((await findEnvoy()) === undefined).each(['delta', 'sotw'] as con
     expect(failed).toBe(0);
     expect(sent).toBeGreaterThan(20);
   });
+
+  it('may bind the port of a redirected listener and let go of it again: Envoy lives on', async () => {
+    const echo = await keep(startEcho({ name: 'echo' }));
+    const port = await freePort();
+    const http = { number: port, protocol: 'HTTP' };
+    const api = serviceEntry('api', staticHost('api.example.com', http, [{ address: '127.0.0.1', port: echo.port }]));
+    const plane = await keep(startControlPlane({ files: { 'api.yaml': [api] } }));
+    const envoy = await keep(startProxy({ plane, mode, identity: { interceptionMode: 'REDIRECT' } }));
+    await plane.waitReady(api, { affected: 1 });
+    const binding = sidecar('binding', {
+      egress: [{ port: { ...http, name: 'out' }, bind: '0.0.0.0', captureMode: 'NONE', hosts: ['*/*'] }],
+    });
+    const ask = async () => {
+      const { echo: answer, error } = await makeCall({ to: `127.0.0.1:${port}`, host: 'api.example.com' });
+      return answer?.name ?? error;
+    };
+    for (let round = 0; round < 3; round++) {
+      expect(await ask()).toBe('ECONNREFUSED');
+      await plane.apply('sidecar.yaml', [binding], { affected: 1 });
+      await eventually('the bound port to answer', async () => (await ask()) === 'echo');
+      await plane.remove('sidecar.yaml');
+      await eventually('the port to be let go', async () => (await ask()) === 'ECONNREFUSED');
+    }
+    expect(envoy.log()).toBe('');
+  });
 });

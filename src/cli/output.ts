@@ -17,9 +17,11 @@ export function print(format: OutputFormat, value: unknown, table: () => readonl
   else process.stdout.write(formatTable(table()));
 }
 
-/** Columns as kubectl prints them: as wide as their widest cell, three spaces between. */
-export function formatTable(rows: readonly (readonly string[])[]): string {
-  const widths: number[] = [];
+/**
+ * Columns as kubectl prints them: as wide as their widest cell, three spaces between.
+ * @param widths grows with what is printed; pass the same to go on with an earlier table
+ */
+export function formatTable(rows: readonly (readonly string[])[], widths: number[] = []): string {
   for (const row of rows) for (const [column, cell] of row.entries()) widths[column] = Math.max(widths[column] ?? 0, cell.length);
   return rows
     .map(

@@ -1,4 +1,5 @@
 import ipaddr from 'ipaddr.js';
+import { isIpAddress } from '../api/address.ts';
 import type { WorkloadEntrySpec } from '../api/workload-entry/schema.ts';
 import type { ObjectKey } from '../mesh/object-key.ts';
 import type { Endpoint, Locality } from '../mesh/service.ts';
@@ -38,5 +39,5 @@ export function canonicalAddress(text: string): string {
     // A range of one address is that address (Istio makes the same short cut).
     return length === address.toByteArray().length * 8 ? address.toString() : `${network}/${length}`;
   }
-  return ipaddr.isValid(text) ? ipaddr.parse(text).toString() : text;
+  return isIpAddress(text) ? ipaddr.parse(text).toString() : text;
 }

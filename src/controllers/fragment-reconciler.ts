@@ -10,7 +10,11 @@ import { checkObject } from './check-object.ts';
 
 /** What an object means to the mesh, or why it means nothing. */
 export type Compiled =
-  | { readonly outcome: 'accepted'; readonly fragment: Fragment }
+  | {
+      readonly outcome: 'accepted';
+      readonly fragment: Fragment /** What the object asks for and does not get. */;
+      readonly warnings?: readonly Finding[];
+    }
   | { readonly outcome: 'unsupported'; readonly finding: Finding };
 
 export interface FragmentReconcilerOptions<T extends KubernetesObject> {
@@ -55,7 +59,8 @@ export class FragmentReconciler<T extends KubernetesObject> implements Reconcile
       const compiled = compile(object);
       if (compiled.outcome === 'accepted') {
         mesh.put(key, compiled.fragment);
-        mesh.verdicts.set(key, { generation, outcome: 'accepted', findings, generationInForce: generation });
+        const all = [...findings, ...(compiled.warnings ?? [])];
+        mesh.verdicts.set(key, { generation, outcome: 'accepted', findings: all, generationInForce: generation });
       } else {
         mesh.delete(key);
         mesh.verdicts.set(key, {

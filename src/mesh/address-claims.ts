@@ -7,7 +7,10 @@ export interface LostAddress {
   readonly at: string;
   readonly address: string;
   readonly port: number;
+  /** The oldest holder. */
   readonly winner: ServiceSpec;
+  /** Every older holder that it cannot share with: a proxy that sees none of them has the address to itself. */
+  readonly holders: readonly ServiceSpec[];
 }
 
 interface PortClaim {
@@ -33,7 +36,7 @@ export class AddressClaims {
     for (const [key, port] of claimsOf(spec)) {
       const rivals = this.#claims.get(key);
       if (rivals) {
-        touched.push(...rivals.map((rival) => rival.spec));
+        for (const rival of rivals) if (!canShare(rival, { spec, port })) touched.push(rival.spec);
         rivals.push({ spec, port });
         rivals.sort((a, b) => compareAge(a.spec, b.spec));
       } else this.#claims.set(key, [{ spec, port }]);
@@ -44,11 +47,11 @@ export class AddressClaims {
   /** Takes a service's claims back; answers the other services whose losses may have changed. */
   remove(spec: ServiceSpec): ServiceSpec[] {
     const touched: ServiceSpec[] = [];
-    for (const [key] of claimsOf(spec)) {
+    for (const [key, port] of claimsOf(spec)) {
       const rest = this.#claims.get(key)?.filter((claim) => claim.spec !== spec);
       if (rest?.length) {
         this.#claims.set(key, rest);
-        touched.push(...rest.map((claim) => claim.spec));
+        for (const rival of rest) if (!canShare(rival, { spec, port })) touched.push(rival.spec);
       } else this.#claims.delete(key);
     }
     return touched;
@@ -58,15 +61,15 @@ export class AddressClaims {
   lost(spec: ServiceSpec): LostAddress[] {
     const lost: LostAddress[] = [];
     for (const [key, port, address] of claimsOf(spec)) {
-      const holders = this.#claims.get(key);
-      if (!holders || holders.length === 1) continue;
-      for (const holder of holders) {
-        if (holder.spec === spec) break;
-        if (!canShare(holder, { spec, port }) && meet(holder.spec, spec)) {
-          lost.push({ at: key, address, port: port.number, winner: holder.spec });
-          break;
-        }
-      }
+      const claims = this.#claims.get(key) ?? [];
+      const older = claims.slice(
+        0,
+        claims.findIndex((claim) => claim.spec === spec),
+      );
+      const holders = older
+        .filter((claim) => !canShare(claim, { spec, port }) && meet(claim.spec, spec))
+        .map((claim) => claim.spec);
+      if (holders[0]) lost.push({ at: key, address, port: port.number, winner: holders[0], holders });
     }
     return lost;
   }

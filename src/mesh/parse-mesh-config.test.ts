@@ -25,7 +25,14 @@ describe('parseMeshConfig', () => {
 
   it.each([
     ['connectTimeout: soon', 'connectTimeout: expected a duration such as 10s, found "soon"'],
-    ['outboundTrafficPolicy: { mode: SOME }', 'outboundTrafficPolicy: expected a mode of ALLOW_ANY or REGISTRY_ONLY'],
+    ['outboundTrafficPolicy: { mode: SOME }', 'outboundTrafficPolicy: expected a map with a mode of ALLOW_ANY or REGISTRY_ONLY'],
+    ['outboundTrafficPolicy: REGISTRY_ONLY', 'outboundTrafficPolicy: expected a map with a mode of ALLOW_ANY or REGISTRY_ONLY'],
+    ['connectTimeout: 0s', 'connectTimeout: must be at least 1 ms, found "0s"'],
+    ['automaticAddresses: nonsense', 'automaticAddresses: expected a map with ipv4 and ipv6'],
+    [
+      '{ accessLogEncoding: JSON, accessLogFormat: "%PROTOCOL%" }',
+      expect.stringContaining('accessLogFormat: with accessLogEncoding JSON'),
+    ],
     [
       'automaticAddresses: { ipv4: 10.0.0.0 }',
       'automaticAddresses: expected ipv4 and ipv6 as CIDRs, or empty for none; found "10.0.0.0"',

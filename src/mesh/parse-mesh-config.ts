@@ -17,18 +17,19 @@ type FieldReader = (value: unknown) => Partial<MeshConfig> | string;
 const readers: Record<string, FieldReader> = {
   rootNamespace: (value) => (typeof value === 'string' && value !== '' ? { rootNamespace: value } : 'expected a namespace'),
   outboundTrafficPolicy: (value) => {
-    const mode = (value as { mode?: unknown } | null)?.mode ?? 'ALLOW_ANY';
+    const mode = isMap(value) ? (value.mode ?? 'ALLOW_ANY') : undefined;
     return mode === 'ALLOW_ANY' || mode === 'REGISTRY_ONLY'
       ? { outboundTrafficPolicy: { mode } }
-      : 'expected a mode of ALLOW_ANY or REGISTRY_ONLY';
+      : 'expected a map with a mode of ALLOW_ANY or REGISTRY_ONLY';
   },
   accessLogFile: (value) => (typeof value === 'string' ? { accessLogFile: value } : 'expected a path'),
   accessLogFormat: (value) => (typeof value === 'string' ? { accessLogFormat: value } : 'expected a format string'),
   accessLogEncoding: (value) => (value === 'TEXT' || value === 'JSON' ? { accessLogEncoding: value } : 'expected TEXT or JSON'),
-  connectTimeout: (value) => readDuration(value, (connectTimeoutMs) => ({ connectTimeoutMs })),
-  protocolDetectionTimeout: (value) => readDuration(value, (protocolDetectionTimeoutMs) => ({ protocolDetectionTimeoutMs })),
-  dnsRefreshRate: (value) => readDuration(value, (dnsRefreshRateMs) => ({ dnsRefreshRateMs })),
+  connectTimeout: (value) => readDuration(value, 1, (connectTimeoutMs) => ({ connectTimeoutMs })),
+  protocolDetectionTimeout: (value) => readDuration(value, 0, (protocolDetectionTimeoutMs) => ({ protocolDetectionTimeoutMs })),
+  dnsRefreshRate: (value) => readDuration(value, 1, (dnsRefreshRateMs) => ({ dnsRefreshRateMs })),
   automaticAddresses: (value) => {
+    if (!isMap(value)) return 'expected a map with ipv4 and ipv6';
     const { ipv4 = defaultMeshConfig.automaticAddresses.ipv4, ipv6 = defaultMeshConfig.automaticAddresses.ipv6 } = (value ??
       {}) as { ipv4?: unknown; ipv6?: unknown };
     for (const cidr of [ipv4, ipv6]) {
@@ -69,10 +70,33 @@ export function parseMeshConfig(text: string): { config: MeshConfig; problems: M
     if (typeof result === 'string') report('error', offset, `${name}: ${result}`);
     else config = { ...config, ...result };
   }
+  const problem = accessLogProblem(config);
+  if (problem) report('error', 0, problem);
   return { config, problems };
 }
 
-function readDuration(value: unknown, use: (milliseconds: number) => Partial<MeshConfig>): Partial<MeshConfig> | string {
+function readDuration(
+  value: unknown,
+  leastMs: number,
+  use: (milliseconds: number) => Partial<MeshConfig>,
+): Partial<MeshConfig> | string {
   const milliseconds = typeof value === 'string' ? parseDurationMs(value) : undefined;
-  return milliseconds === undefined ? `expected a duration such as 10s, found ${JSON.stringify(value)}` : use(milliseconds);
+  if (milliseconds === undefined) return `expected a duration such as 10s, found ${JSON.stringify(value)}`;
+  return milliseconds < leastMs ? `must be at least ${leastMs} ms, found ${JSON.stringify(value)}` : use(milliseconds);
+}
+
+function isMap(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
+}
+
+/** Why the access log's format does not fit its encoding. */
+function accessLogProblem({ accessLogEncoding, accessLogFormat }: MeshConfig): string | undefined {
+  if (accessLogEncoding !== 'JSON' || accessLogFormat === '') return undefined;
+  try {
+    return isMap(JSON.parse(accessLogFormat))
+      ? undefined
+      : 'accessLogFormat: with accessLogEncoding JSON it must be a JSON object';
+  } catch (error) {
+    return `accessLogFormat: with accessLogEncoding JSON it must be a JSON object: ${error instanceof Error ? error.message : String(error)}`;
+  }
 }

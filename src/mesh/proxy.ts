@@ -8,7 +8,7 @@ export type InterceptionMode = 'REDIRECT' | 'TPROXY' | 'NONE';
 export interface ProxyNode {
   /** The node id as sent: `sidecar~<ip>~<pod>.<ns>~<ns>.svc.<domain>`. */
   readonly id: string;
-  readonly type: 'sidecar' | 'router';
+  readonly type: 'sidecar';
   /** The pod's (or workload's) name, from the id. */
   readonly name: string;
   readonly namespace: string;

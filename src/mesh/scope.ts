@@ -20,9 +20,10 @@ class EgressScope implements EgressView {
 
   constructor(spec: EgressSpec) {
     this.spec = spec;
-    this.#importsEverything = spec.hosts.every(
-      ({ namespace, host, isExcluded }) => namespace === '*' && host === '*' && !isExcluded,
-    );
+    // No pattern at all (`~/*`) imports nothing.
+    this.#importsEverything =
+      spec.hosts.length > 0 &&
+      spec.hosts.every(({ namespace, host, isExcluded }) => namespace === '*' && host === '*' && !isExcluded);
   }
 
   /** Brings one host up to date; answers whether it differs. */
@@ -40,6 +41,15 @@ class EgressScope implements EgressView {
     if (after) this.services.set(hostname, after);
     else this.services.delete(hostname);
     return before || after ? { before, after } : undefined;
+  }
+
+  /** Every host that may be imported, and perhaps others: what the patterns name, so that a narrow scope costs little in a large mesh. */
+  *candidates({ services }: Mesh): Generator<string> {
+    for (const { namespace, host, isExcluded } of this.spec.hosts) {
+      if (isExcluded) continue;
+      if (!host.startsWith('*')) yield host;
+      else yield* namespace === '*' ? services.hosts() : services.hostsIn(namespace);
+    }
   }
 
   #imports(spec: ServiceSpec): boolean {
@@ -68,7 +78,7 @@ export class Scope {
     this.#namespace = namespace;
     const specs = sidecar?.egress.length ? sidecar.egress : defaultEgress;
     this.egress = specs.map((spec) => new EgressScope(spec));
-    for (const scope of this.egress) for (const hostname of mesh.services.hosts()) scope.update(mesh, namespace, hostname);
+    for (const scope of this.egress) for (const hostname of scope.candidates(mesh)) scope.update(mesh, namespace, hostname);
   }
 
   /** Brings the given hosts up to date with the mesh; answers what differs. */

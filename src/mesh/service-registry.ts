@@ -1,6 +1,8 @@
 import ipaddr from 'ipaddr.js';
 import { AddressClaims, type LostAddress } from './address-claims.ts';
 import type { AddressPool } from './address-pool.ts';
+import { EndpointIndex } from './endpoint-index.ts';
+import { HostIndex } from './host-index.ts';
 import type { ObjectKey } from './object-key.ts';
 import {
   compareAge,
@@ -38,11 +40,12 @@ interface Entry {
 export class ServiceRegistry {
   /** By host, older first. */
   readonly #byHost = new Map<string, Entry[]>();
+  readonly #byNamespace = new HostIndex();
   readonly #byOwner = new Map<ObjectKey, readonly ServiceSpec[]>();
   readonly #entries = new Map<ServiceSpec, Entry>();
   readonly #selecting = new Map<string, Set<ServiceSpec>>();
   readonly #workloads = new Map<string, Map<ObjectKey, Workload>>();
-  readonly #byEndpointAddress = new Map<string, Set<ServiceSpec>>();
+  readonly #endpoints = new EndpointIndex();
   readonly #claims = new AddressClaims();
   readonly #pools: readonly AddressPool[];
   /** Hosts that found a pool exhausted. */
@@ -107,9 +110,14 @@ export class ServiceRegistry {
     return this.#byHost.keys();
   }
 
+  /** The hosts that have a service in this namespace. */
+  hostsIn(namespace: string): Iterable<string> {
+    return this.#byNamespace.in(namespace);
+  }
+
   /** The services that have an endpoint at this address. */
   *servicesAt(address: string): Generator<Service> {
-    for (const spec of this.#byEndpointAddress.get(address) ?? []) yield this.#entries.get(spec)!.service;
+    for (const spec of this.#endpoints.at(address)) yield this.#entries.get(spec)!.service;
   }
 
   /** Every service of a host, older first. */
@@ -170,6 +178,7 @@ export class ServiceRegistry {
     siblings.push(entry);
     siblings.sort((a, b) => compareAge(a.spec, b.spec));
     this.#byHost.set(spec.hostname, siblings);
+    this.#byNamespace.add(spec.namespace, spec.hostname);
     if (spec.workloadSelector) addTo(this.#selecting, spec.namespace, spec);
     this.#settle(entry);
     for (const rival of rivals) this.#settleSpec(rival);
@@ -182,6 +191,7 @@ export class ServiceRegistry {
     const rest = this.#byHost.get(spec.hostname)!.filter((sibling) => sibling !== entry);
     if (rest.length) this.#byHost.set(spec.hostname, rest);
     else this.#byHost.delete(spec.hostname);
+    this.#byNamespace.remove(spec.namespace, spec.hostname);
     if (spec.workloadSelector) removeFrom(this.#selecting, spec.namespace, spec);
     this.#touch(spec.hostname, false);
     for (const rival of this.#claims.remove(spec)) this.#settleSpec(rival);
@@ -206,9 +216,9 @@ export class ServiceRegistry {
     this.#touch(spec.hostname, false);
   }
 
-  #lostAddresses(spec: ServiceSpec): ReadonlySet<string> {
+  #lostAddresses(spec: ServiceSpec): Service['lostAddresses'] {
     const lost = this.#claims.lost(spec);
-    return lost.length ? new Set(lost.map(({ at }) => at)) : noAddresses;
+    return lost.length ? new Map(lost.map(({ at, holders }) => [at, holders])) : noAddresses;
   }
 
   #moveEndpoints(entry: Entry, declared: readonly Endpoint[]): void {
@@ -234,8 +244,8 @@ export class ServiceRegistry {
   }
 
   #indexEndpoints(spec: ServiceSpec, before: readonly Endpoint[], after: readonly Endpoint[]): void {
-    for (const { address } of before) removeFrom(this.#byEndpointAddress, address, spec);
-    for (const { address } of after) if (ipaddr.isValid(address)) addTo(this.#byEndpointAddress, address, spec);
+    for (const { address } of before) this.#endpoints.remove(address, spec);
+    for (const { address } of after) if (ipaddr.isValid(address)) this.#endpoints.add(address, spec);
   }
 
   #claimAddresses(spec: ServiceSpec): string[] {
@@ -264,7 +274,7 @@ export class ServiceRegistry {
 }
 
 /** Shared by the many services that lost nothing. */
-const noAddresses: ReadonlySet<string> = new Set();
+const noAddresses: Service['lostAddresses'] = new Map();
 
 /** Istio gives addresses to hosts that have none, are no wildcard, and are resolved by the proxy. */
 export function wantsAutomaticAddresses(spec: Pick<ServiceSpec, 'hostname' | 'addresses' | 'resolution'>): boolean {

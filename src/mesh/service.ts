@@ -104,13 +104,14 @@ export interface Service {
   readonly endpoints: readonly Endpoint[];
   /** Addresses given by the mesh: at most one of each family. */
   readonly automaticAddresses: readonly string[];
-  /** `address:port` pairs that an older service holds: traffic there is not this service's. */
-  readonly lostAddresses: ReadonlySet<string>;
+  /** By `address:port`, the older services that hold it: to a proxy that sees one of them, traffic there is not this service's. */
+  readonly lostAddresses: ReadonlyMap<string, readonly ServiceSpec[]>;
 }
 
 /** The port of `endpoint` that serves `port`: its own by name, else the service's target port, else the port itself. */
 export function endpointPort(endpoint: Endpoint, port: ServicePort): number {
-  return endpoint.ports[port.name] ?? port.targetPort ?? port.number;
+  const own = Object.hasOwn(endpoint.ports, port.name) ? endpoint.ports[port.name] : undefined;
+  return own ?? port.targetPort ?? port.number;
 }
 
 /** Whether the host stands for many (`*.example.com`). */

@@ -48,7 +48,8 @@ export function decideConditions(gathered: Gathered): Decision[] {
   ];
 }
 
-function decideAccepted({ verdict, hosts, rival }: Gathered): Decision {
+/** Whether an object is in force, from what it says and what others claim. */
+export function decideAccepted({ verdict, hosts, rival }: Pick<Gathered, 'verdict' | 'hosts' | 'rival'>): Decision {
   const decide = (reason: string, message: string, status: 'True' | 'False' = 'False'): Decision => ({
     type: 'Accepted',
     status,

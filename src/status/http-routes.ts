@@ -2,7 +2,7 @@ import type { Registry } from 'prom-client';
 import { resourceToJson } from '../envoy/registry.ts';
 import { objectKey, parseObjectKey } from '../mesh/object-key.ts';
 import type { XdsServer } from '../xds/server.ts';
-import type { HttpHandler } from './http-server.ts';
+import type { HttpAnswer, HttpHandler } from './http-server.ts';
 import type { ObjectStatus } from './render-status.ts';
 import type { StatusTracker } from './status-tracker.ts';
 
@@ -26,10 +26,7 @@ export function createHttpRoutes(init: HttpRoutesInit): Map<string, HttpHandler>
     ['diagnostics', () => ({ body: init.diagnostics() })],
     ['proxies', () => ({ body: init.xds.proxies() })],
     ['config', (url) => answerConfig(init.xds, url)],
-    [
-      'ready',
-      () => (init.isReady() ? { body: 'ready\n' } : { code: 503, body: 'not ready: the configuration has not been read yet\n' }),
-    ],
+    ['ready', () => (init.isReady() ? { body: 'ready\n' } : { code: 503, body: 'not ready: shutting down\n' })],
     ['version', () => ({ body: { version: init.version } })],
   ]);
 }
@@ -39,15 +36,23 @@ export function metricsHandler(registry: Registry): HttpHandler {
   return async () => ({ body: await registry.metrics(), contentType: registry.contentType });
 }
 
+/** How long a large answer is worked on before pushes get their turn, in milliseconds. */
+const sliceMs = 5;
+
 /** `/status`, or `/status/KIND`, `/status/KIND/NAMESPACE`, `/status/KIND/NAMESPACE/NAME`: the same tree, entered further down. */
-function answerStatus(status: StatusTracker, url: URL) {
+async function answerStatus(status: StatusTracker, url: URL): Promise<HttpAnswer> {
   const [kind, namespace, name] = url.pathname.split('/').slice(2).filter(Boolean).map(decodeURIComponent);
   if (kind && namespace && name) {
     const found = status.get(objectKey(kind, namespace, name));
     return found ? { body: found } : { code: 404, body: { error: `${kind} ${namespace}/${name} is not known` } };
   }
   const tree: StatusByName = {};
+  let sliceEndMs = performance.now() + sliceMs;
   for (const key of status.keys().sort()) {
+    if (performance.now() > sliceEndMs) {
+      await new Promise((resolve) => setImmediate(resolve));
+      sliceEndMs = performance.now() + sliceMs;
+    }
     const at = parseObjectKey(key);
     if ((kind && at.kind !== kind) || (namespace && at.namespace !== namespace)) continue;
     const found = status.get(key);

@@ -69,9 +69,19 @@ async function route(routes: ReadonlyMap<string, HttpHandler>, request: Incoming
     return { code: 405, body: { error: `${request.method} is not answered here; use GET` } };
   if (!URL.canParse(request.url ?? '', 'http://weft')) return { code: 400, body: { error: 'the request has no readable path' } };
   const url = new URL(request.url!, 'http://weft');
+  if (!isDecodable(url.pathname)) return { code: 400, body: { error: `${url.pathname} is not well encoded` } };
   const handler = routes.get(url.pathname.split('/')[1] ?? '');
   const known = [...routes.keys()].map((name) => `/${name}`).join(', ');
   return (await handler?.(url)) ?? { code: 404, body: { error: `${url.pathname} is not known here; there are ${known}` } };
+}
+
+function isDecodable(path: string): boolean {
+  try {
+    decodeURIComponent(path);
+    return true;
+  } catch {
+    return false;
+  }
 }
 
 function closeServer(server: Server): Promise<void> {

@@ -1,7 +1,7 @@
 import type { Condition } from '../api/status.ts';
 import type { Mesh } from '../mesh/mesh.ts';
+import { findMissingHosts } from '../mesh/missing-hosts.ts';
 import { type ObjectKey, parseObjectKey } from '../mesh/object-key.ts';
-import { matchesHost } from '../mesh/sidecar.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { Ledger } from '../xds/ledger.ts';
@@ -16,6 +16,8 @@ interface Tracked {
   startedAtMs: number;
   completedAtMs: number | undefined;
   wasReady: boolean;
+  /** Since when it has been on its way to being ready: the deadline is for one journey, not for the generation's life. */
+  unreadySinceMs: number;
 }
 
 export interface StatusTrackerOptions {
@@ -134,6 +136,7 @@ export class StatusTracker {
             startedAtMs: intake?.atMs ?? clock.now(),
             completedAtMs: undefined,
             wasReady: false,
+            unreadySinceMs: clock.now(),
           };
     this.#tracked.set(key, tracked);
     this.#write(key, tracked, this.#gather(key, tracked));
@@ -151,25 +154,14 @@ export class StatusTracker {
       verdict,
       hosts,
       rival: sidecar && mesh.sidecars.olderRival(sidecar)?.key,
-      missingHosts: sidecar
-        ? sidecar.egress.flatMap(({ hosts: patterns }) =>
-            patterns.filter(({ host }) => !this.#isKnownHost(host)).map(({ namespace, host }) => `${namespace}/${host}`),
-          )
-        : [],
+      missingHosts: sidecar ? findMissingHosts(sidecar, mesh.services) : [],
       selectsNothing: hosts.some(({ service }) => service.spec.workloadSelector && !service.endpoints.length),
       propagation,
       isServed: (tracked.revision ?? 0) <= propagation.revision,
       wasReady: tracked.wasReady,
       longestWaitMs: propagation.pendingSince === undefined ? 0 : now - propagation.pendingSince,
-      ageMs: now - tracked.startedAtMs,
+      ageMs: now - tracked.unreadySinceMs,
     };
-  }
-
-  #isKnownHost(pattern: string): boolean {
-    const { services } = this.#options.mesh;
-    if (pattern === '*' || services.servicesOf(pattern).length > 0) return true;
-    for (const host of services.hosts()) if (matchesHost(pattern, host) || matchesHost(host, pattern)) return true;
-    return false;
   }
 
   #write(key: ObjectKey, tracked: Tracked, gathered: Gathered): void {
@@ -187,6 +179,7 @@ export class StatusTracker {
     const ready = conditions.find(({ type }) => type === 'Ready')!;
     const wasReady = tracked.wasReady;
     tracked.wasReady = ready.status === 'True';
+    if (wasReady && !tracked.wasReady) tracked.unreadySinceMs = clock.now();
     // A proxy that comes when the object is in force already completes no journey.
     if (tracked.wasReady && !wasReady && propagation.affected > 0) tracked.completedAtMs ??= clock.now();
     if (tracked.wasReady) this.#unready.delete(key);

@@ -5,13 +5,14 @@ import { type Resource, typeUrls } from '../envoy/resource.ts';
  * Empty for every answer Weft gives; run by tests on every golden case and every random history.
  */
 export function findInconsistencies(resources: Iterable<Resource>): string[] {
+  const problems: string[] = [];
   const byType = new Map<string, Map<string, Resource>>();
   for (const resource of resources) {
     const known = byType.get(resource.typeUrl) ?? new Map<string, Resource>();
+    if (known.has(resource.name)) problems.push(`there are two of ${shortType(resource.typeUrl)} ${resource.name}`);
     known.set(resource.name, resource);
     byType.set(resource.typeUrl, known);
   }
-  const problems: string[] = [];
   const wanted = new Set<string>();
   for (const known of byType.values()) {
     for (const resource of known.values()) {

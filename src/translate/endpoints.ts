@@ -39,7 +39,10 @@ export function buildEmptyEndpoints(clusterName: string): Resource {
  */
 export function buildLoadAssignment(service: Service, port: ServicePort, traits: ProxyTraits): ClusterLoadAssignment {
   const byLocality = new Map<string, LocalityLbEndpoints>();
-  for (const endpoint of reachableEndpoints(service, port, traits)) {
+  const endpoints = reachableEndpoints(service, port, traits);
+  const share = weightShare(endpoints);
+  for (const endpoint of endpoints) {
+    const weight = Math.max(1, Math.floor(endpoint.weight * share));
     const { region = '', zone = '', subZone = '' } = endpoint.locality ?? {};
     const name = `${region}/${zone}/${subZone}`;
     let group = byLocality.get(name);
@@ -47,7 +50,7 @@ export function buildLoadAssignment(service: Service, port: ServicePort, traits:
       group = create(LocalityLbEndpointsSchema, { locality: { region, zone, subZone }, loadBalancingWeight: 0 });
       byLocality.set(name, group);
     }
-    group.loadBalancingWeight! += endpoint.weight;
+    group.loadBalancingWeight! += weight;
     group.lbEndpoints.push({
       $typeName: 'envoy.config.endpoint.v3.LbEndpoint',
       hostIdentifier: {
@@ -60,13 +63,20 @@ export function buildLoadAssignment(service: Service, port: ServicePort, traits:
         },
       },
       healthStatus: 0,
-      loadBalancingWeight: endpoint.weight,
+      loadBalancingWeight: weight,
     });
   }
   return create(ClusterLoadAssignmentSchema, {
     clusterName: outboundClusterName(service.spec.hostname, port.number),
     endpoints: [...byLocality.keys()].sort().map((name) => byLocality.get(name)!),
   });
+}
+
+/** By what weights are scaled: Envoy refuses endpoints whose weights add up to more than 32 bits. */
+function weightShare(endpoints: readonly Endpoint[]): number {
+  const largestSum = 4_294_967_295 - endpoints.length;
+  const sum = endpoints.reduce((total, { weight }) => total + weight, 0);
+  return sum > largestSum ? largestSum / sum : 1;
 }
 
 function reachableEndpoints(service: Service, port: ServicePort, traits: ProxyTraits): Endpoint[] {

@@ -20,7 +20,7 @@ export function buildFixedResources(view: ProxyView): Resource[] {
     ...(isIntercepted ? [buildInboundPassthroughCluster(config, traits.ipFamilies)] : []),
     ...ports.map((port) =>
       buildInboundCluster(
-        { port: port.number, defaultEndpoint: port.defaultEndpoint, isIntercepted: !port.bindsToPort },
+        { port: port.number, protocol: port.protocol, defaultEndpoint: port.defaultEndpoint, isIntercepted: !port.bindsToPort },
         traits.ipFamilies,
         config,
         port.provenance,

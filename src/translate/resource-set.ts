@@ -141,7 +141,10 @@ function sameAddresses(a: Service, b: Service): boolean {
   return (
     a.automaticAddresses.join() === b.automaticAddresses.join() &&
     a.lostAddresses.size === b.lostAddresses.size &&
-    [...a.lostAddresses].every((address) => b.lostAddresses.has(address))
+    [...a.lostAddresses].every(([at, holders]) => {
+      const others = b.lostAddresses.get(at) ?? [];
+      return holders.length === others.length && holders.every((holder, index) => holder === others[index]);
+    })
   );
 }
 

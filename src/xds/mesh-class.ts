@@ -8,6 +8,7 @@ import type { Service } from '../mesh/service.ts';
 import type { Sidecar } from '../mesh/sidecar.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { buildEmptyEndpoints } from '../translate/endpoints.ts';
+import { inboundClusterName, virtualInboundListener } from '../translate/names.ts';
 import { type ResourcePatch, ResourceSet } from '../translate/resource-set.ts';
 import { targetsOf } from '../translate/targets.ts';
 import type { ObjectFootprint, ProxyClass } from './proxy-class.ts';
@@ -34,6 +35,10 @@ export class MeshClass implements ProxyClass {
   /** By object, and type, the revision at which the object's own change last altered bytes; absent: since the class was made. */
   readonly #required = new Map<ObjectKey, Map<TypeUrl, number>>();
   #requiredLog: { revision: number; object: ObjectKey }[] = [];
+  /** Resources that could not be computed: whoever they derive from has not been delivered. */
+  readonly #failed = new Set<string>();
+  /** Something could not be computed, so the next refresh computes the class as a whole. */
+  isBroken = false;
   #sidecar: Sidecar | undefined;
   #scope!: Scope;
   #view!: ProxyView;
@@ -93,9 +98,10 @@ export class MeshClass implements ProxyClass {
     return isChanged;
   }
 
-  /** Computes everything anew under a changed Sidecar; what comes out the same bytes is not touched. */
-  reshape(sidecar: Sidecar, objects: ReadonlySet<ObjectKey>): boolean {
+  /** Computes everything anew, under a changed Sidecar or after a failure; what comes out the same bytes is not touched. */
+  reshape(sidecar: Sidecar | undefined, objects: ReadonlySet<ObjectKey>): boolean {
     this.#revision = this.#mesh.revision;
+    this.#failed.clear();
     this.#shape(sidecar);
     const { computed, failed } = this.#set.build();
     this.#tellFailures(failed);
@@ -117,7 +123,7 @@ export class MeshClass implements ProxyClass {
   footprint(object: ObjectKey): ObjectFootprint | undefined {
     const names = new Map<TypeUrl, Set<string>>();
     for (const { typeUrl, name } of this.#resourcesOf(object)) {
-      if (!this.table(typeUrl).get(name)) continue;
+      if (!this.table(typeUrl).get(name) && !this.#failed.has(`${typeUrl} ${name}`)) continue;
       const known = names.get(typeUrl);
       if (known) known.add(name);
       else names.set(typeUrl, new Set([name]));
@@ -173,13 +179,18 @@ export class MeshClass implements ProxyClass {
     }
     for (const { service, targetPort } of this.#traits.inbound) {
       if (service.spec.owner !== object) continue;
-      yield { typeUrl: typeUrls.cluster, name: `inbound|${targetPort}||` };
-      yield { typeUrl: typeUrls.listener, name: 'virtualInbound' };
+      const fixed = [
+        { typeUrl: typeUrls.cluster, name: inboundClusterName(targetPort) },
+        { typeUrl: typeUrls.listener, name: virtualInboundListener },
+      ];
+      for (const each of fixed) if (this.table(each.typeUrl).get(each.name)?.provenance.includes(object)) yield each;
     }
   }
 
   #tellFailures(failed: ResourcePatch['failed']): void {
     for (const { resource, error } of failed) {
+      this.isBroken = true;
+      this.#failed.add(`${resource.typeUrl} ${resource.name}`);
       this.#logger.error('A resource could not be computed; proxies keep what they have', {
         ...resource,
         class: this.key,

@@ -78,13 +78,26 @@ export class MeshClasses implements ProxyClasses {
     this.#isSidecarChanged = false;
     const changed: ProxyClass[] = [];
     for (const { meshClass } of this.#classes.values()) {
-      const { sidecarKey } = meshClass;
-      const fragment = sidecarKey !== undefined && objects.has(sidecarKey) ? this.#mesh.get(sidecarKey) : undefined;
-      const isChanged =
-        fragment?.kind === 'sidecar' ? meshClass.reshape(fragment.sidecar, objects) : meshClass.refresh(hosts, objects);
-      if (isChanged) changed.push(meshClass);
+      try {
+        if (this.#refreshClass(meshClass, hosts, objects)) changed.push(meshClass);
+      } catch (error) {
+        meshClass.isBroken = true;
+        this.#logger.error('A class of proxies could not be computed; they keep what they have', { class: meshClass.key, error });
+      }
     }
     return { changed, membershipChanged, objects: [...objects] };
+  }
+
+  /** A class that failed before is computed anew as a whole, so that no change is lost on it. */
+  #refreshClass(meshClass: MeshClass, hosts: ReadonlySet<string>, objects: ReadonlySet<ObjectKey>): boolean {
+    const { sidecarKey, isBroken } = meshClass;
+    const fragment = sidecarKey === undefined ? undefined : this.#mesh.get(sidecarKey);
+    const sidecar = fragment?.kind === 'sidecar' ? fragment.sidecar : undefined;
+    // One whose Sidecar is gone has no members left in a moment.
+    if (sidecarKey !== undefined && !sidecar) return false;
+    if (!isBroken && !(sidecar && objects.has(sidecar.key))) return meshClass.refresh(hosts, objects);
+    meshClass.isBroken = false;
+    return meshClass.reshape(sidecar, objects);
   }
 
   #note(change: Change): void {

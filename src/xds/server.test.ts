@@ -139,7 +139,7 @@ describe.each(['delta', 'sotw'] as const)('XdsServer over gRPC, %s', (variant) =
   it.each([
     ['no node', undefined, 'no node id'],
     ['an empty node id', { id: '' }, 'no node id'],
-    ['a malformed node id', { id: 'envoy-1' }, '<sidecar|router>~<ip>~<pod>.<namespace>'],
+    ['a malformed node id', { id: 'envoy-1' }, 'sidecar~<ip>~<pod>.<namespace>'],
   ])('refuses a first request with %s', async (_what, node, why) => {
     await serve();
     const client = connect();

@@ -5,7 +5,7 @@ import { formatDiagnostic } from '../../sources/file/diagnostic.ts';
 import { loadPaths } from '../../sources/file/load-paths.ts';
 import { CommandError } from '../command-error.ts';
 import { type OutputFormat, parseOutput, print } from '../output.ts';
-import { describeConflicts, loadMesh } from './load-mesh.ts';
+import { findProblems, loadMesh } from './load-mesh.ts';
 
 /** `weft analyze`: the check for objects in git. */
 export function addAnalyzeCommand(program: Command): void {
@@ -27,15 +27,16 @@ async function analyze(
   options: { readonly warningsAsErrors?: boolean; readonly output: OutputFormat },
 ): Promise<void> {
   const { diagnostics, objects, files, ignoredKinds } = await loadPaths(paths, { kinds: meshKinds, validate: checkObject });
-  const conflicts = describeConflicts(await loadMesh(objects));
+  const problems = findProblems(await loadMesh(objects));
   if (options.output === 'table') {
     for (const diagnostic of diagnostics) process.stdout.write(`${formatDiagnostic(diagnostic)}\n`);
-    for (const { object, message } of conflicts) process.stdout.write(`${object}: warning: ${message}\n`);
+    for (const { severity, object, message } of problems) process.stdout.write(`${object}: ${severity}: ${message}\n`);
     for (const { apiVersion, kind, file, line } of ignoredKinds)
       process.stdout.write(`${file}:${line}: note: ${apiVersion} ${kind} is not read by Weft\n`);
-  } else print(options.output, { diagnostics, conflicts, ignoredKinds }, () => []);
-  const errors = diagnostics.filter(({ severity }) => severity === 'error').length;
-  const warnings = diagnostics.length - errors + conflicts.length;
+  } else print(options.output, { diagnostics, problems, ignoredKinds }, () => []);
+  const all = [...diagnostics, ...problems];
+  const errors = all.filter(({ severity }) => severity === 'error').length;
+  const warnings = all.length - errors;
   process.stderr.write(`${objects.length} objects in ${files.length} files: ${errors} errors, ${warnings} warnings\n`);
   if (errors || (options.warningsAsErrors && warnings)) throw new CommandError('the analysis found problems');
 }

@@ -6,6 +6,7 @@ import { parseObjectKey } from '../../mesh/object-key.ts';
 import { Cache } from '../../runtime/cache/cache.ts';
 import { silentLogger } from '../../runtime/logger.ts';
 import type { DeepReadonly, KubernetesObject } from '../../runtime/object.ts';
+import { decideAccepted } from '../../status/conditions.ts';
 
 /** Takes objects into a mesh by the same controllers as a running control plane, once. */
 export async function loadMesh(
@@ -24,19 +25,24 @@ export async function loadMesh(
   return mesh;
 }
 
-/** What objects take from each other: hosts, addresses and ports that two of them claim. */
-export function describeConflicts(mesh: Mesh): { object: string; message: string }[] {
-  return [...mesh.verdicts.keys()].sort().flatMap((key) => {
+/** What is wrong with an object beyond its own text: what it takes from others, or asks of Weft in vain. */
+export interface MeshProblem {
+  readonly severity: 'error' | 'warning';
+  /** `Kind namespace/name` */
+  readonly object: string;
+  readonly message: string;
+}
+
+/** Objects that are valid and yet not, or not wholly, in force: by the same words as their status would say. */
+export function findProblems(mesh: Mesh): MeshProblem[] {
+  return [...mesh.verdicts.keys()].sort().flatMap((key): MeshProblem[] => {
+    const verdict = mesh.verdicts.get(key)!;
     const { kind, namespace, name } = parseObjectKey(key);
-    const object = `${kind} ${namespace}/${name}`;
-    return mesh.services.outcomes(key).flatMap(({ hostname, lostHost, lostAddresses }) => [
-      ...(lostHost
-        ? [{ object, message: `host ${hostname} is claimed by ${lostHost.winner.owner}, which is older and wins` }]
-        : []),
-      ...lostAddresses.map(({ address, port, winner }) => ({
-        object,
-        message: `address ${address} port ${port} is claimed by ${winner.owner}, which is older and wins`,
-      })),
-    ]);
+    const fragment = mesh.get(key);
+    const rival = fragment?.kind === 'sidecar' ? mesh.sidecars.olderRival(fragment.sidecar)?.key : undefined;
+    const accepted = decideAccepted({ verdict, hosts: mesh.services.outcomes(key), rival });
+    if (accepted.status === 'True' || verdict.outcome === 'invalid') return [];
+    const severity = verdict.outcome === 'unsupported' ? 'error' : 'warning';
+    return [{ severity, object: `${kind} ${namespace}/${name}`, message: `${accepted.reason}: ${accepted.message}` }];
   });
 }

@@ -6,7 +6,7 @@ import type { ObjectStatus } from '../../status/render-status.ts';
 import { CommandError } from '../command-error.ts';
 import { ask, defaultAddress } from '../control-plane-client.ts';
 import { type ObjectReference, parseObjectReference } from '../object-reference.ts';
-import { type OutputFormat, parseOutput, print } from '../output.ts';
+import { formatTable, type OutputFormat, parseOutput, print } from '../output.ts';
 import { describeStatus } from '../status-row.ts';
 
 interface Options {
@@ -28,6 +28,7 @@ export function addStatusCommand(program: Command): void {
     .description('Shows for each object whether it is accepted, and how many of the proxies that need it have acknowledged it.')
     .argument('[object]', 'KIND/NAME, or KIND for all of a kind; without it, every object')
     .option('-n, --namespace <namespace>', 'namespace of the object; default for KIND/NAME: default, else all')
+    .option('-A, --all-namespaces', 'every namespace')
     .option('-w, --watch', 'go on printing rows as they change, until interrupted')
     .option('-o, --output <format>', 'table, json or yaml', parseOutput, 'table')
     .option('--address <host:port>', "the control plane's status port", defaultAddress)
@@ -36,28 +37,43 @@ export function addStatusCommand(program: Command): void {
 }
 
 async function showStatus(object: string | undefined, options: Options): Promise<void> {
-  const wanted =
-    object === undefined ? undefined : parseObjectReference(object, options.namespace ?? (object.includes('/') ? 'default' : ''));
-  if (!options.watch) {
-    const rows = await read(wanted, options);
-    if (wanted?.name && !rows.length)
-      throw new CommandError(
-        `${wanted.kind} ${wanted.namespace}/${wanted.name} is not known to the control plane at ${options.address}`,
-      );
-    print(options.output, wanted?.name ? rows[0]!.status : rows, () => [header, ...rows.map(rowOf)]);
-    if (options.output === 'table') await showDiagnostics(options);
-    return;
-  }
+  const wanted = object === undefined ? undefined : parseObjectReference(object, namespaceOf(object, options));
+  if (options.watch) return watch(wanted, options);
+  const rows = await read(wanted, options);
+  if (wanted?.name && !rows.length)
+    throw new CommandError(
+      `${wanted.kind} ${wanted.namespace}/${wanted.name} is not known to the control plane at ${options.address}`,
+    );
+  print(options.output, wanted?.name ? rows[0]!.status : rows, () => [header, ...rows.map(rowOf)]);
+  if (options.output === 'table') await showDiagnostics(options);
+}
+
+/** An object is looked for in one namespace, a kind in all of them unless one is named. */
+function namespaceOf(object: string, { namespace, allNamespaces }: Options): string {
+  if (allNamespaces) return '';
+  return namespace ?? (object.includes('/') ? 'default' : '');
+}
+
+/** Prints each row anew when it changes, in columns that stay where they are; a row that goes is said to be gone. */
+async function watch(wanted: ObjectReference | undefined, options: Options): Promise<never> {
   const printed = new Map<string, string>();
+  const widths: number[] = [];
   for (let isFirst = true; ; isFirst = false) {
-    const rows = (await read(wanted, options)).filter((row) => {
+    const rows = await read(wanted, options);
+    const present = new Set(rows.map(({ key }) => key));
+    const gone = [...printed.keys()].filter((key) => !present.has(key));
+    for (const key of gone) printed.delete(key);
+    const news = rows.filter((row) => {
       const line = JSON.stringify(rowOf(row).slice(0, -1));
       const isNews = printed.get(row.key) !== line;
       printed.set(row.key, line);
       return isNews;
     });
-    if (options.output !== 'table') for (const row of rows) print(options.output, row, () => []);
-    else if (rows.length || isFirst) print('table', undefined, () => [...(isFirst ? [header] : []), ...rows.map(rowOf)]);
+    if (options.output !== 'table') for (const row of news) print(options.output, row, () => []);
+    else {
+      const lines = [...(isFirst ? [header] : []), ...news.map(rowOf), ...gone.map(goneRow)];
+      process.stdout.write(formatTable(lines, widths));
+    }
     await new Promise((resolve) => setTimeout(resolve, watchIntervalMs));
   }
 }
@@ -74,17 +90,24 @@ interface Row {
 }
 
 async function read(wanted: ObjectReference | undefined, options: Options): Promise<Row[]> {
+  const namespace = wanted?.namespace || options.namespace;
+  if (wanted?.name && namespace) {
+    const key = `${wanted.kind}/${namespace}/${encodeURIComponent(wanted.name)}`;
+    const status = await ask<ObjectStatus>(options.address, `/status/${key}`);
+    return status ? [{ key, status }] : [];
+  }
   const tree = (await ask<StatusByName>(options.address, '/status')) ?? {};
   return Object.entries(tree).flatMap(([kind, namespaces]) =>
-    Object.entries(namespaces).flatMap(([namespace, names]) =>
+    Object.entries(namespaces).flatMap(([at, names]) =>
       Object.entries(names)
-        .filter(([name]) => {
-          const isNamespace = !(wanted?.namespace || options.namespace) || namespace === (wanted?.namespace || options.namespace);
-          return isNamespace && (!wanted || (kind === wanted.kind && (!wanted.name || name === wanted.name)));
-        })
-        .map(([name, status]) => ({ key: `${kind}/${namespace}/${name}`, status })),
+        .filter(([name]) => (!namespace || at === namespace) && (!wanted || isWanted(wanted, kind, name)))
+        .map(([name, status]) => ({ key: `${kind}/${at}/${name}`, status })),
     ),
   );
+}
+
+function isWanted(wanted: ObjectReference, kind: string, name: string): boolean {
+  return kind === wanted.kind && (!wanted.name || name === wanted.name);
 }
 
 const header = ['NAMESPACE', 'OBJECT', 'READY', 'REASON', 'PROXIES', 'GENERATION', 'TOOK'];
@@ -93,4 +116,9 @@ function rowOf({ key, status }: Row): string[] {
   const { kind, namespace, name } = parseObjectKey(key);
   const { ready, reason, proxies, generation, took } = describeStatus(status);
   return [namespace, `${kind.toLowerCase()}/${name}`, ready, reason, proxies, generation, took];
+}
+
+function goneRow(key: string): string[] {
+  const { kind, namespace, name } = parseObjectKey(key);
+  return [namespace, `${kind.toLowerCase()}/${name}`, '', 'Deleted'];
 }

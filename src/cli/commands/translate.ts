@@ -1,4 +1,5 @@
 import type { Command } from 'commander';
+import { isIpAddress } from '../../api/address.ts';
 import { meshKinds } from '../../api/index.ts';
 import { checkObject } from '../../controllers/check-object.ts';
 import { resourceToJson } from '../../envoy/registry.ts';
@@ -77,6 +78,8 @@ function describeProxy({ proxy, ip, label = [], interception, dnsCapture }: Opti
   if (!['REDIRECT', 'TPROXY', 'NONE'].includes(interceptionMode))
     throw new CommandError(`--interception ${interception}: expected REDIRECT, TPROXY or NONE`);
   const ipAddresses = ip ?? ['127.0.0.1'];
+  const wrong = ipAddresses.find((address) => !isIpAddress(address));
+  if (wrong !== undefined) throw new CommandError(`--ip ${wrong}: expected an IPv4 or IPv6 address`);
   const labels = Object.fromEntries(
     label.map((text) => {
       const at = text.indexOf('=');

@@ -37,21 +37,23 @@ export function compileServiceEntry(object: DeepReadonly<ServiceEntry>): Compile
   const endpoints = (spec.endpoints ?? [])
     .map((endpoint) => compileEndpoint(endpoint, owner))
     .filter((endpoint) => endpoint !== undefined);
-  const services = [...new Set(spec.hosts.map((host) => host.toLowerCase()))].map((hostname): DeclaredService => {
-    const base = { hostname, addresses, resolution };
-    const compiled: ServiceSpec = {
-      ...base,
-      namespace: metadata.namespace,
-      owner,
-      createdAtMs: createdAtMs(object),
-      isExternal: spec.location !== 'MESH_INTERNAL',
-      visibility: resolveExportTo(spec.exportTo, metadata.namespace),
-      ports,
-      ...(spec.workloadSelector ? { workloadSelector: spec.workloadSelector.labels ?? {} } : {}),
-      wantsAddresses: wantsAutomaticAddresses(base) && metadata.labels?.[allocationLabel] !== 'false',
-      recordedAddresses: (status?.addresses ?? []).flatMap(({ host, value }) => (host === hostname && value ? [value] : [])),
-    };
-    return { spec: compiled, endpoints };
-  });
+  const services = [...new Set(spec.hosts.map((host) => host.toLowerCase().replace(/\.$/, '')))].map(
+    (hostname): DeclaredService => {
+      const base = { hostname, addresses, resolution };
+      const compiled: ServiceSpec = {
+        ...base,
+        namespace: metadata.namespace,
+        owner,
+        createdAtMs: createdAtMs(object),
+        isExternal: spec.location !== 'MESH_INTERNAL',
+        visibility: resolveExportTo(spec.exportTo, metadata.namespace),
+        ports,
+        ...(spec.workloadSelector ? { workloadSelector: spec.workloadSelector.labels ?? {} } : {}),
+        wantsAddresses: wantsAutomaticAddresses(base) && metadata.labels?.[allocationLabel] !== 'false',
+        recordedAddresses: (status?.addresses ?? []).flatMap(({ host, value }) => (host === hostname && value ? [value] : [])),
+      };
+      return { spec: compiled, endpoints };
+    },
+  );
   return { outcome: 'accepted', fragment: { kind: 'services', services } };
 }

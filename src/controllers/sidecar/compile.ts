@@ -1,6 +1,7 @@
+import { type Finding, formatPath } from '../../api/finding.ts';
 import { parseProtocol } from '../../api/protocol.ts';
 import { parseEgressHost } from '../../api/sidecar/egress-hosts.ts';
-import type { IstioEgressListener, IstioIngressListener, Sidecar, SidecarPort } from '../../api/sidecar/schema.ts';
+import type { IstioEgressListener, IstioIngressListener, Sidecar, SidecarPort, SidecarSpec } from '../../api/sidecar/schema.ts';
 import { objectKey } from '../../mesh/object-key.ts';
 import type { EgressSpec, HostPattern, IngressSpec, ListenerPort } from '../../mesh/sidecar.ts';
 import type { DeepReadonly } from '../../runtime/object.ts';
@@ -13,6 +14,7 @@ export function compileSidecar(object: DeepReadonly<Sidecar>): Compiled {
   const labels = workloadSelector?.labels ?? {};
   return {
     outcome: 'accepted',
+    warnings: findIgnored(spec),
     fragment: {
       kind: 'sidecar',
       sidecar: {
@@ -58,4 +60,19 @@ function compileIngress(listener: DeepReadonly<IstioIngressListener>): IngressSp
 
 function compilePort({ number = 0, name = '', protocol }: DeepReadonly<SidecarPort>): ListenerPort {
   return { number, name, protocol: parseProtocol(protocol) };
+}
+
+/** Legal fields that this version reads and does not act on: said, because a setting that silently did nothing would be worse. */
+function findIgnored(spec: DeepReadonly<SidecarSpec>): Finding[] {
+  const ignored: (string | number)[][] = [];
+  if (spec.inboundConnectionPool) ignored.push(['inboundConnectionPool']);
+  if (spec.outboundTrafficPolicy?.egressProxy) ignored.push(['outboundTrafficPolicy', 'egressProxy']);
+  for (const [index, { tls, connectionPool }] of (spec.ingress ?? []).entries()) {
+    if (tls) ignored.push(['ingress', index, 'tls']);
+    if (connectionPool) ignored.push(['ingress', index, 'connectionPool']);
+  }
+  return ignored.map((rest) => {
+    const segments = ['spec', ...rest];
+    return { severity: 'warning', path: formatPath(segments), segments, message: 'is not applied by this version of Weft' };
+  });
 }

@@ -1,5 +1,6 @@
 import { create, type MessageInitShape } from '@bufbuild/protobuf';
 import { isUnixAddress } from '../../api/address.ts';
+import type { Protocol } from '../../api/protocol.ts';
 import { Cluster_DiscoveryType, Cluster_LbPolicy, ClusterSchema } from '../../envoy/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { type Resource, typeUrls } from '../../envoy/resource.ts';
 import type { MeshConfig } from '../../mesh/mesh-config.ts';
@@ -8,12 +9,17 @@ import type { IpFamilies } from '../../mesh/proxy.ts';
 import { address, duration } from '../messages.ts';
 import { blackHoleCluster, inboundClusterName, inboundPassthroughCluster, passthroughCluster } from '../names.ts';
 import { seal } from '../seal.ts';
+import { likeDownstream, protocolOptions, unlimitedConnections } from './upstream-options.ts';
 
 type ClusterInit = MessageInitShape<typeof ClusterSchema>;
 
 /** Traffic goes where the application meant it to. */
 export function buildPassthroughCluster(config: MeshConfig): Resource {
-  return sealCluster(config, { name: passthroughCluster, ...toOriginalDestination });
+  return sealCluster(config, {
+    name: passthroughCluster,
+    ...toOriginalDestination,
+    typedExtensionProtocolOptions: likeDownstream,
+  });
 }
 
 /** A cluster with no endpoints: what goes here is refused. */
@@ -26,12 +32,18 @@ export function buildBlackHoleCluster(config: MeshConfig): Resource {
 
 /** Inbound traffic for ports that no service declares. */
 export function buildInboundPassthroughCluster(config: MeshConfig, families: IpFamilies): Resource {
-  return sealCluster(config, { name: inboundPassthroughCluster, ...toOriginalDestination, ...fromSidecar(families) });
+  return sealCluster(config, {
+    name: inboundPassthroughCluster,
+    ...toOriginalDestination,
+    ...fromSidecar(families),
+    typedExtensionProtocolOptions: likeDownstream,
+  });
 }
 
 /** The workload's own port: Istio's `inbound|port||`. */
 export interface InboundClusterOptions {
   readonly port: number;
+  readonly protocol: Protocol;
   /** A Sidecar ingress listener's; absent: the address that the connection came for. */
   readonly defaultEndpoint?: string;
   /** Connections come by interception, so their original destination is known. */
@@ -47,11 +59,13 @@ export function buildInboundCluster(
 ): Resource {
   const name = inboundClusterName(options.port);
   const target = parseDefaultEndpoint(options.defaultEndpoint);
+  const typedExtensionProtocolOptions = protocolOptions(options.protocol);
   if (options.isIntercepted && (!target || isWildcardAddress(target.host))) {
     const override = target
       ? { lbConfig: { case: 'originalDstLbConfig' as const, value: { upstreamPortOverride: target.port } } }
       : {};
-    return sealCluster(config, { name, ...toOriginalDestination, ...override, ...fromSidecar(families) }, provenance);
+    const init = { name, typedExtensionProtocolOptions, ...toOriginalDestination, ...override, ...fromSidecar(families) };
+    return sealCluster(config, init, provenance);
   }
   // Without interception the wildcard means the workload on this host; the loopback of the family reaches the same socket.
   const { host, port } = target ?? { host: families === 'ipv6' ? '::' : '0.0.0.0', port: options.port };
@@ -60,6 +74,7 @@ export function buildInboundCluster(
     config,
     {
       name,
+      typedExtensionProtocolOptions,
       clusterDiscoveryType: { case: 'type', value: Cluster_DiscoveryType.STATIC },
       loadAssignment: {
         clusterName: name,
@@ -99,6 +114,10 @@ function isWildcardAddress(host: string): boolean {
 }
 
 function sealCluster(config: MeshConfig, init: ClusterInit, provenance: readonly ObjectKey[] = []): Resource {
-  const message = create(ClusterSchema, { connectTimeout: duration(config.connectTimeoutMs), ...init });
+  const message = create(ClusterSchema, {
+    connectTimeout: duration(config.connectTimeoutMs),
+    circuitBreakers: unlimitedConnections,
+    ...init,
+  });
   return seal({ typeUrl: typeUrls.cluster, name: message.name, schema: ClusterSchema, message, provenance });
 }

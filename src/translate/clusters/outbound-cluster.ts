@@ -1,26 +1,22 @@
 import { create } from '@bufbuild/protobuf';
-import { isHttp2 } from '../../api/protocol.ts';
 import {
   type Cluster,
   Cluster_DiscoveryType,
   Cluster_DnsLookupFamily,
   Cluster_LbPolicy,
+  Cluster_OriginalDstLbConfigSchema,
   ClusterSchema,
 } from '../../envoy/gen/envoy/config/cluster/v3/cluster_pb.js';
-import { RoutingPriority } from '../../envoy/gen/envoy/config/core/v3/base_pb.js';
-import { HttpProtocolOptionsSchema } from '../../envoy/gen/envoy/extensions/upstreams/http/v3/http_protocol_options_pb.js';
 import { type Resource, typeUrls } from '../../envoy/resource.ts';
 import type { MeshConfig } from '../../mesh/mesh-config.ts';
 import type { IpFamilies } from '../../mesh/proxy.ts';
 import type { ProxyTraits } from '../../mesh/proxy-view.ts';
-import { listenerProtocol, type Service, type ServicePort } from '../../mesh/service.ts';
+import type { Service, ServicePort } from '../../mesh/service.ts';
 import { buildLoadAssignment, provenanceOf } from '../endpoints.ts';
-import { duration, fromAds, pack } from '../messages.ts';
+import { duration, fromAds } from '../messages.ts';
 import { outboundClusterName } from '../names.ts';
 import { seal } from '../seal.ts';
-
-/** Envoy's way to 'no limit' for a circuit breaker: Istio's default. */
-const unlimited = 4_294_967_295;
+import { protocolOptions, unlimitedConnections } from './upstream-options.ts';
 
 /** Whether a service's endpoints come over EDS: the cluster then stands still while they move. */
 export function usesEds(service: Service): boolean {
@@ -35,22 +31,11 @@ export function buildOutboundCluster(service: Service, port: ServicePort, traits
     name,
     connectTimeout: duration(config.connectTimeoutMs),
     lbPolicy: Cluster_LbPolicy.LEAST_REQUEST,
-    circuitBreakers: {
-      thresholds: [
-        {
-          priority: RoutingPriority.DEFAULT,
-          maxConnections: unlimited,
-          maxPendingRequests: unlimited,
-          maxRequests: unlimited,
-          maxRetries: unlimited,
-          trackRemaining: true,
-        },
-      ],
-    },
+    circuitBreakers: unlimitedConnections,
     metadata: {
       filterMetadata: { istio: { services: [{ host: spec.hostname, name: spec.hostname, namespace: spec.namespace }] } },
     },
-    typedExtensionProtocolOptions: protocolOptions(port),
+    typedExtensionProtocolOptions: protocolOptions(port.protocol),
   });
   discover(cluster, service, port, traits, config);
   return seal({
@@ -76,6 +61,10 @@ function discover(cluster: Cluster, service: Service, port: ServicePort, traits:
     case 'NONE':
       cluster.clusterDiscoveryType = { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST };
       cluster.lbPolicy = Cluster_LbPolicy.CLUSTER_PROVIDED;
+      if (port.targetPort !== undefined && port.targetPort !== port.number) {
+        const lbConfig = create(Cluster_OriginalDstLbConfigSchema, { upstreamPortOverride: port.targetPort });
+        cluster.lbConfig = { case: 'originalDstLbConfig', value: lbConfig };
+      }
       return;
     case 'DNS':
     case 'DNS_ROUND_ROBIN': {
@@ -97,26 +86,3 @@ const lookupFamilies: Record<IpFamilies, Cluster_DnsLookupFamily> = {
   ipv6: Cluster_DnsLookupFamily.V6_ONLY,
   dual: Cluster_DnsLookupFamily.ALL,
 };
-
-function protocolOptions(port: ServicePort): Cluster['typedExtensionProtocolOptions'] {
-  const key = 'envoy.extensions.upstreams.http.v3.HttpProtocolOptions';
-  if (isHttp2(port.protocol)) {
-    return {
-      [key]: pack(HttpProtocolOptionsSchema, {
-        upstreamProtocolOptions: {
-          case: 'explicitHttpConfig',
-          value: { protocolConfig: { case: 'http2ProtocolOptions', value: { maxConcurrentStreams: 2_147_483_647 } } },
-        },
-      }),
-    };
-  }
-  if (listenerProtocol(port.protocol) !== 'auto') return {};
-  return {
-    [key]: pack(HttpProtocolOptionsSchema, {
-      upstreamProtocolOptions: {
-        case: 'useDownstreamProtocolConfig',
-        value: { httpProtocolOptions: {}, http2ProtocolOptions: { maxConcurrentStreams: 2_147_483_647 } },
-      },
-    }),
-  };
-}

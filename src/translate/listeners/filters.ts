@@ -3,6 +3,7 @@ import {
   type Filter,
   FilterSchema,
   type ListenerFilter,
+  ListenerFilterChainMatchPredicateSchema,
   ListenerFilterSchema,
 } from '../../envoy/gen/envoy/config/listener/v3/listener_components_pb.js';
 import { CorsSchema } from '../../envoy/gen/envoy/extensions/filters/http/cors/v3/cors_pb.js';
@@ -92,6 +93,19 @@ export const httpInspector: ListenerFilter = create(ListenerFilterSchema, {
   name: 'envoy.filters.listener.http_inspector',
   configType: { case: 'typedConfig', value: pack(HttpInspectorSchema, {}) },
 });
+
+/** {@link httpInspector}, but for connections to these ports. */
+export function httpInspectorExcept(ports: readonly number[]): ListenerFilter {
+  if (!ports.length) return httpInspector;
+  const rules = ports.map((start) =>
+    create(ListenerFilterChainMatchPredicateSchema, { rule: { case: 'destinationPortRange', value: { start, end: start + 1 } } }),
+  );
+  const filterDisabled =
+    rules.length === 1
+      ? rules[0]!
+      : create(ListenerFilterChainMatchPredicateSchema, { rule: { case: 'orMatch', value: { rules } } });
+  return create(ListenerFilterSchema, { ...httpInspector, filterDisabled });
+}
 
 /** Restores the destination that a connection had before it was redirected. */
 export const originalDestination: ListenerFilter = create(ListenerFilterSchema, {

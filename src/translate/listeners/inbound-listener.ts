@@ -3,13 +3,13 @@ import type { Protocol } from '../../api/protocol.ts';
 import { TrafficDirection } from '../../envoy/gen/envoy/config/core/v3/base_pb.js';
 import { ListenerSchema } from '../../envoy/gen/envoy/config/listener/v3/listener_pb.js';
 import { type Resource, typeUrls } from '../../envoy/resource.ts';
-import type { MeshConfig } from '../../mesh/mesh-config.ts';
 import type { ObjectKey } from '../../mesh/object-key.ts';
 import type { ProxyView } from '../../mesh/proxy-view.ts';
 import { listenerProtocol } from '../../mesh/service.ts';
 import { address, duration } from '../messages.ts';
 import { inboundClusterName, listenerName, loopbackAddresses, wildcardAddresses } from '../names.ts';
 import { seal } from '../seal.ts';
+import { boundSocketOptions } from './bound-socket.ts';
 import { assembleChains, type ChainDraft } from './filter-chains.ts';
 import { buildInboundHttp, buildTcpProxy, httpInspector } from './filters.ts';
 
@@ -54,15 +54,16 @@ export function inboundPorts(view: ProxyView): InboundPort[] {
 }
 
 /** The filter chains of one inbound port: HTTP, TCP, or both where the protocol is to be sniffed. */
-export function inboundChains(port: InboundPort, config: MeshConfig): ChainDraft[] {
+export function inboundChains(port: InboundPort, { config, traits }: ProxyView): ChainDraft[] {
   const cluster = inboundClusterName(port.number);
+  const name = listenerName(wildcardAddresses(traits.ipFamilies)[0], port.number);
   const destinationPort = port.bindsToPort ? {} : { destinationPort: port.number };
   const http = (): ChainDraft => ({
-    name: `${cluster}http`,
-    filter: buildInboundHttp(`inbound_0.0.0.0_${port.number}`, port.number, cluster, config),
+    name,
+    filter: buildInboundHttp(`inbound_${name}`, port.number, cluster, config),
     ...destinationPort,
   });
-  const tcp = (): ChainDraft => ({ name: `${cluster}tcp`, filter: buildTcpProxy(cluster, config), ...destinationPort });
+  const tcp = (): ChainDraft => ({ name, filter: buildTcpProxy(cluster, config), ...destinationPort });
   switch (listenerProtocol(port.protocol)) {
     case 'http':
       return [http()];
@@ -77,11 +78,12 @@ export function inboundChains(port: InboundPort, config: MeshConfig): ChainDraft
 
 /** The listener of an inbound port that the proxy binds itself (a Sidecar's ingress with `captureMode: NONE`). */
 export function buildInboundListener(view: ProxyView, port: InboundPort): Resource {
-  const chains = assembleChains(inboundChains(port, view.config));
+  const chains = assembleChains(inboundChains(port, view));
   // Istio: without a bind, a workload that is not intercepted is served on every address.
   const binds = port.bind ? [port.bind] : wildcardAddresses(view.traits.ipFamilies);
   const [bind = loopbackAddresses(view.traits.ipFamilies)[0], ...extra] = binds;
-  const name = listenerName(bind, port.number);
+  // Apart from the outbound listener of the same address and port, which it must not replace.
+  const name = `inbound_${listenerName(bind, port.number)}`;
   return seal({
     typeUrl: typeUrls.listener,
     name,
@@ -91,6 +93,7 @@ export function buildInboundListener(view: ProxyView, port: InboundPort): Resour
       address: address(bind, port.number),
       additionalAddresses: extra.map((host) => ({ address: address(host, port.number) })),
       trafficDirection: TrafficDirection.INBOUND,
+      socketOptions: boundSocketOptions(bind),
       listenerFilters: chains.needsHttpInspector ? [httpInspector] : [],
       listenerFiltersTimeout: duration(chains.needsHttpInspector ? view.config.protocolDetectionTimeoutMs : 0),
       continueOnListenerFiltersTimeout: true,

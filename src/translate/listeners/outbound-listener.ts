@@ -8,6 +8,7 @@ import { compareAge, type Service, type ServicePort } from '../../mesh/service.t
 import { address, duration } from '../messages.ts';
 import { blackHoleCluster, hostAndPort, outboundClusterName, passthroughCluster } from '../names.ts';
 import { seal } from '../seal.ts';
+import { boundSocketOptions } from './bound-socket.ts';
 import { assembleChains, type ChainDraft } from './filter-chains.ts';
 import { buildOutboundHttp, buildTcpProxy, httpInspector, tlsInspector } from './filters.ts';
 import { outboundProtocol, type Placement, placementName, placementsOf } from './placement.ts';
@@ -56,7 +57,7 @@ export function buildOutboundListener(
     listenerFilters: [...(chains.needsTlsInspector ? [tlsInspector] : []), ...(chains.needsHttpInspector ? [httpInspector] : [])],
     listenerFiltersTimeout: duration(chains.needsHttpInspector ? view.config.protocolDetectionTimeoutMs : 0),
     filterChains: isSingle ? [chains.fallback] : [...chains.matching],
-    ...(placement.bindsToPort ? {} : { bindToPort: false }),
+    ...(placement.bindsToPort ? { socketOptions: boundSocketOptions(bind) } : { bindToPort: false }),
   });
   if (!isSingle) listener.defaultFilterChain = chains.fallback ?? passthroughChain(view, requires);
   return seal({
@@ -118,6 +119,8 @@ function tcpChains(view: ProxyView, contributions: readonly Contribution[], requ
     requires.push({ typeUrl: typeUrls.cluster, name: cluster });
     // On an address of its own a TLS service needs no SNI to be known by; sharing one, or on the wildcard, it does.
     const needsServerName = protocol === 'tls' && (placement.isWildcard || tls.length > 1);
+    // Envoy refuses the whole listener for a name such as `*-api.example.com`: only a whole first label may be a wildcard.
+    if (needsServerName && /^\*[^.]/.test(service.spec.hostname)) continue;
     drafts.push({
       filter: buildTcpProxy(cluster, view.config),
       cidrs: placement.cidrs,

@@ -2,6 +2,7 @@ import { isUnixAddress } from '../../api/address.ts';
 import { claimKey } from '../../mesh/address-claims.ts';
 import type { EgressView, ProxyTraits } from '../../mesh/proxy-view.ts';
 import { type ListenerProtocol, listenerProtocol, type Service, type ServicePort } from '../../mesh/service.ts';
+import { isVisibleTo } from '../../mesh/visibility.ts';
 import { listenerName, loopbackAddresses, reaches, wildcardAddresses } from '../names.ts';
 
 /** Where one port of a service is listened for. */
@@ -45,6 +46,11 @@ export function serviceAddresses(service: Service, traits: ProxyTraits): readonl
   return candidates.filter((address) => reaches(traits.ipFamilies, address));
 }
 
+/** Whether a proxy of this namespace sees an older service at the address. */
+function isLost(service: Service, at: string, namespace: string): boolean {
+  return service.lostAddresses.get(at)?.some((holder) => isVisibleTo(holder, namespace)) ?? false;
+}
+
 /** The listeners that one port of a service takes part in. Each address has a listener of its own; ranges share the wildcard's. */
 export function placementsOf(egress: EgressView, service: Service, port: ServicePort, traits: ProxyTraits): Placement[] {
   const own = egress.spec.port;
@@ -57,7 +63,7 @@ export function placementsOf(egress: EgressView, service: Service, port: Service
   if (protocol === 'http') return [{ ...base, binds: wildcard, isWildcard: true, cidrs: [] }];
   const isDeclared = service.spec.addresses.length > 0;
   const addresses = serviceAddresses(service, traits).filter(
-    (address) => !service.lostAddresses.has(claimKey(address, port.number)),
+    (address) => !isLost(service, claimKey(address, port.number), traits.namespace),
   );
   if (!addresses.length) return isDeclared ? [] : [{ ...base, binds: wildcard, isWildcard: true, cidrs: [] }];
   const cidrs = addresses.filter((address) => address.includes('/'));

@@ -3,6 +3,7 @@ import { TrafficDirection } from '../../envoy/gen/envoy/config/core/v3/base_pb.j
 import { ListenerSchema } from '../../envoy/gen/envoy/config/listener/v3/listener_pb.js';
 import { type Resource, typeUrls } from '../../envoy/resource.ts';
 import type { ProxyView } from '../../mesh/proxy-view.ts';
+import { listenerProtocol } from '../../mesh/service.ts';
 import { address, duration } from '../messages.ts';
 import {
   blackHoleCluster,
@@ -16,7 +17,7 @@ import {
 } from '../names.ts';
 import { seal } from '../seal.ts';
 import { assembleChains, type ChainDraft } from './filter-chains.ts';
-import { buildTcpProxy, httpInspector, originalDestination } from './filters.ts';
+import { buildTcpProxy, httpInspectorExcept, originalDestination } from './filters.ts';
 import { type InboundPort, inboundChains } from './inbound-listener.ts';
 
 /** Takes every intercepted outbound connection and hands it to the listener of its original destination. */
@@ -24,7 +25,11 @@ export function buildVirtualOutbound(view: ProxyView): Resource {
   const cluster = view.outboundTrafficMode === 'ALLOW_ANY' ? passthroughCluster : blackHoleCluster;
   const chains = assembleChains([
     // A connection made to the port itself would be passed through to itself, without end.
-    { name: 'virtualOutbound-trap', filter: buildTcpProxy(blackHoleCluster, view.config), destinationPort: virtualOutboundPort },
+    {
+      name: 'virtualOutbound-blackhole',
+      filter: buildTcpProxy(blackHoleCluster, view.config),
+      destinationPort: virtualOutboundPort,
+    },
     { name: 'virtualOutbound-catchall-tcp', filter: buildTcpProxy(cluster, view.config) },
   ]);
   return virtualListener(view, virtualOutboundListener, virtualOutboundPort, {
@@ -42,7 +47,7 @@ export function buildVirtualInbound(view: ProxyView, ports: readonly InboundPort
       filter: buildTcpProxy(blackHoleCluster, view.config),
       destinationPort: virtualInboundPort,
     },
-    ...ports.flatMap((port) => inboundChains(port, view.config)),
+    ...ports.flatMap((port) => inboundChains(port, view)),
     { name: 'virtualInbound', filter: buildTcpProxy(inboundPassthroughCluster, view.config) },
   ];
   const chains = assembleChains(drafts);
@@ -52,13 +57,21 @@ export function buildVirtualInbound(view: ProxyView, ports: readonly InboundPort
     virtualInboundPort,
     {
       trafficDirection: TrafficDirection.INBOUND,
-      listenerFilters: [originalDestination, ...(chains.needsHttpInspector ? [httpInspector] : [])],
+      listenerFilters: [
+        originalDestination,
+        ...(chains.needsHttpInspector ? [httpInspectorExcept(serverFirstPorts(ports))] : []),
+      ],
       listenerFiltersTimeout: duration(chains.needsHttpInspector ? view.config.protocolDetectionTimeoutMs : 0),
       continueOnListenerFiltersTimeout: true,
       filterChains: [...chains.matching, chains.fallback!],
     },
     ports,
   );
+}
+
+/** Ports on which the server may speak first: to wait for the client's first bytes there would be to wait for ever. */
+function serverFirstPorts(ports: readonly InboundPort[]): number[] {
+  return ports.filter(({ protocol }) => listenerProtocol(protocol) === 'tcp').map(({ number }) => number);
 }
 
 function virtualListener(

@@ -172,12 +172,14 @@ export class TypeState {
     }
     const removals = this.#removals();
     const mayRemove = open.removals || removals.size === 0;
+    // In their last form, which the proxy may not have seen: what they need goes along again.
+    const retained = this.#complete && !mayRemove ? [...removals.values()].filter((resource) => resource !== undefined) : [];
     // A cluster that was just sent warms until it is answered, if only by what it will refuse again.
     for (const [name, resource] of fresh) if (this.rejections.has(resource) && !this.awaited.has(name)) fresh.delete(name);
     if (!this.#explicitRemovals) {
       for (const name of missing) {
         // Nor does it stop warming because its endpoints are gone: while it warms, Envoy acknowledges no clusters at all.
-        if (this.typeUrl === typeUrls.endpoint) fresh.set(name, this.#source.emptyEndpoints(name));
+        if (this.typeUrl === typeUrls.endpoint) fresh.set(name, removals.get(name) ?? this.#source.emptyEndpoints(name));
         else this.awaited.delete(name);
       }
     }
@@ -188,8 +190,8 @@ export class TypeState {
     const noticed = this.#explicitRemovals || this.#complete ? removed.size : 0;
     if (fresh.size === 0 && noticed === 0 && !answerDue) return undefined;
     return {
-      resources: this.#complete ? this.#completeSet(mayRemove ? [] : removals.values()) : [...fresh.values()],
-      fresh: [...fresh.values()],
+      resources: this.#complete ? this.#completeSet(retained) : [...fresh.values()],
+      fresh: [...fresh.values(), ...retained],
       removed: [...removed],
       removedResources: mayRemove ? [...removals.values()].filter((resource) => resource !== undefined) : [],
       revision: Math.min(this.#cursor, this.#removalCursor),
@@ -357,11 +359,10 @@ export class TypeState {
   }
 
   /** Everything the proxy shall hold, for the types that are sent completely; `retained`: what shall stay until later types let go of it. */
-  #completeSet(retained: Iterable<Resource | undefined>): Resource[] {
+  #completeSet(retained: readonly Resource[]): Resource[] {
     const all = new Map<string, Resource>();
     this.#collectAll(all);
-    for (const resource of retained) if (resource && !all.has(resource.name)) all.set(resource.name, resource);
-    return [...all.values()];
+    return [...all.values(), ...retained];
   }
 
   #takeGroup(): Answer | undefined {

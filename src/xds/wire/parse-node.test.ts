@@ -40,9 +40,13 @@ describe('parseNode', () => {
     });
   });
 
+  it('refuses gateways, by name', () => {
+    expect(() => parse({ id: 'router~10.0.0.1~gw.edge~edge.svc.cluster.local' })).toThrow('gateways are not served');
+  });
+
   it('makes do with the id alone', () => {
-    expect(parse({ id: 'router~2001:db8::7~gw.edge~edge.svc.cluster.local' })).toMatchObject({
-      type: 'router',
+    expect(parse({ id: 'sidecar~2001:db8::7~gw.edge~edge.svc.cluster.local' })).toMatchObject({
+      type: 'sidecar',
       name: 'gw',
       namespace: 'edge',
       ipAddresses: ['2001:db8::7'],
@@ -64,7 +68,7 @@ describe('parseNode', () => {
     ['sidecar~10.0.0.1~~shop.svc.cluster.local', 'names no workload'],
   ])('refuses the id "%s" and tells the format', (bad, why) => {
     expect(() => parse({ id: bad })).toThrow(why);
-    expect(() => parse({ id: bad })).toThrow('<sidecar|router>~<ip>~<pod>.<namespace>~<namespace>.svc.<domain>');
+    expect(() => parse({ id: bad })).toThrow('sidecar~<ip>~<pod>.<namespace>~<namespace>.svc.<domain>');
   });
 
   it("falls back to the id's address where a listed one is none", () => {

@@ -3,7 +3,7 @@ import type { Node } from '../../envoy/gen/envoy/config/core/v3/base_pb.js';
 import type { InterceptionMode, IpFamilies, ProxyNode } from '../../mesh/proxy.ts';
 import { invalidArgument } from './stream-error.ts';
 
-const idFormat = '<sidecar|router>~<ip>~<pod>.<namespace>~<namespace>.svc.<domain>';
+const idFormat = 'sidecar~<ip>~<pod>.<namespace>~<namespace>.svc.<domain>';
 
 /**
  * Reads Istio's node id and metadata (istio pkg/model NodeMetadata, pilot ParseServiceNodeWithMetadata).
@@ -13,7 +13,9 @@ export function parseNode(node: Node | undefined): ProxyNode {
   if (!node || node.id === '') throw invalidArgument(`the stream's first request has no node id; expected ${idFormat}`);
   const [type, ip = '', workload = '', dnsDomain = '', ...rest] = node.id.split('~');
   if (dnsDomain === '' || rest.length > 0) throw malformed(node.id, 'it must have four parts divided by ~');
-  if (type !== 'sidecar' && type !== 'router') throw malformed(node.id, `"${type}" is not a proxy type`);
+  if (type === 'router')
+    throw invalidArgument(`"${node.id.slice(0, 200)}" is a gateway; gateways are not served by this version of Weft`);
+  if (type !== 'sidecar') throw malformed(node.id, `"${type}" is not a proxy type`);
 
   const metadata = node.metadata ?? {};
   const ipAddresses = readAddresses(metadata.INSTANCE_IPS) ?? readAddresses(ip);
