@@ -3,7 +3,14 @@ import { claimKey } from '../../mesh/address-claims.ts';
 import type { EgressView, ProxyTraits } from '../../mesh/proxy-view.ts';
 import { type ListenerProtocol, listenerProtocol, type Service, type ServicePort } from '../../mesh/service.ts';
 import { isVisibleTo } from '../../mesh/visibility.ts';
-import { listenerName, loopbackAddresses, reaches, wildcardAddresses } from '../names.ts';
+import {
+  listenerName,
+  loopbackAddresses,
+  reaches,
+  virtualInboundPort,
+  virtualOutboundPort,
+  wildcardAddresses,
+} from '../names.ts';
 
 /** Where one port of a service is listened for. */
 export interface Placement {
@@ -59,6 +66,8 @@ export function placementsOf(egress: EgressView, service: Service, port: Service
   const base = { port: own?.number ?? port.number, bindsToPort: bindsToPort(egress, traits) };
   if (egress.spec.bind) return [{ ...base, binds: [egress.spec.bind], isWildcard: true, cidrs: [] }];
   if (base.bindsToPort) return [{ ...base, binds: loopbackAddresses(traits.ipFamilies), isWildcard: true, cidrs: [] }];
+  // The virtual listeners have these to themselves; Envoy refuses a second listener on one address.
+  if (base.port === virtualOutboundPort || base.port === virtualInboundPort) return [];
   const wildcard = wildcardAddresses(traits.ipFamilies);
   if (protocol === 'http') return [{ ...base, binds: wildcard, isWildcard: true, cidrs: [] }];
   const isDeclared = service.spec.addresses.length > 0;

@@ -5,7 +5,7 @@ import { type Resource, type ResourceReference, typeUrls } from '../../envoy/res
 import type { EgressView, ProxyTraits, ProxyView } from '../../mesh/proxy-view.ts';
 import { compareAge, type Service, type ServicePort } from '../../mesh/service.ts';
 import { routeNameOf } from '../listeners/outbound-listener.ts';
-import { outboundProtocol, placementsOf } from '../listeners/placement.ts';
+import { bindsToPort, outboundProtocol, placementsOf } from '../listeners/placement.ts';
 import { hostAndPort, outboundClusterName } from '../names.ts';
 import { sealBytes } from '../seal.ts';
 import { domainsOf } from './domains.ts';
@@ -54,8 +54,8 @@ export function buildRouteConfiguration(
     requires.push({ typeUrl: typeUrls.cluster, name: outboundClusterName(service.spec.hostname, port.number) });
   }
   if (!isOneHosts) {
-    // A proxy that nothing is redirected to knows no original destination to pass strangers on to.
-    const allowsAny = view.outboundTrafficMode === 'ALLOW_ANY' && view.traits.interceptionMode !== 'NONE';
+    // A listener that the proxy binds itself has no original destination to pass strangers on to.
+    const allowsAny = view.outboundTrafficMode === 'ALLOW_ANY' && !bindsToPort(egress, view.traits);
     append(encodeVirtualHost(buildCatchAll(allowsAny)));
     requires.push({ typeUrl: typeUrls.cluster, name: catchAllCluster(allowsAny) });
   }
