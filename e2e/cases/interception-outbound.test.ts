@@ -12,6 +12,9 @@ import { canIntercept, createNetwork, type Network } from '../env/network.ts';
 import { startProxy } from '../env/proxy.ts';
 import { startRelay } from '../env/relay.ts';
 
+/** How a connection ends that the black hole takes: closed, or reset where bytes were on their way. */
+const refused = /^(closed|ECONNRESET)$/;
+
 const possible = (await canIntercept()).ok && (await findEnvoy()) !== undefined;
 
 /** Addresses that the world has; the services' own addresses below are nobody's: only a proxy that translates them gets through. */
@@ -150,7 +153,7 @@ describe.skipIf(!possible).each(['delta', 'sotw'] as const)('outbound intercepti
   it('takes TCP by address range, of either family, and nothing beyond it', async () => {
     expect(await tcp('198.51.100.7:9000')).toBe('tcp-v6');
     expect(await tcp('[2001:db8:1:2::3]:9000')).toBe('tcp-v6');
-    expect(await tcp('198.51.101.7:9000')).toBe('closed');
+    expect(await tcp('198.51.101.7:9000')).toMatch(refused);
   });
 
   it('takes TLS by server name, also below a wildcard', async () => {
@@ -199,7 +202,7 @@ describe.skipIf(!possible).each(['delta', 'sotw'] as const)('outbound intercepti
       affected: 1,
     });
     expect(await http('203.0.113.90:80', 'stranger.example.com')).toBe(502);
-    expect(await tcp('203.0.113.90:9009')).toBe('closed');
+    expect(await tcp('203.0.113.90:9009')).toMatch(refused);
     expect(await http(`${bound.v4}:80`, 'v4.example.com')).toBe('v4');
     expect(await tcp('203.0.113.50:9000')).toBe('tcp-v4');
 
