@@ -13,7 +13,7 @@ interface Stage {
  * `main.ts` joins the stages and `cli` is what a person starts, so both see all of them; nobody imports `cli`.
  */
 export const stages: Readonly<Record<string, Stage>> = {
-  runtime: { imports: [], open: ['cache', 'queue'] },
+  runtime: { imports: [], open: ['cache', 'queue', 'client', 'events', 'leader-election', 'manager', 'testenv', 'webhook'] },
   api: { imports: ['runtime'], open: ['service-entry', 'sidecar', 'envoy-filter', 'workload-entry'] },
   envoy: { imports: [], open: ['gen'] },
   sources: { imports: ['runtime', 'api'], open: ['file', 'kubernetes'] },
