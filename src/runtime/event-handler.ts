@@ -1,6 +1,8 @@
 import type { Event } from './event.ts';
 import { type DeepReadonly, type KubernetesObject, type ObjectName, objectName } from './object.ts';
+import { groupOf } from './owner-reference.ts';
 import type { AddingQueue } from './queue/work-queue.ts';
+import type { ResourceKind } from './resource-kind.ts';
 
 /** Priority of what can wait: objects of the first list, and updates that changed nothing. controller-runtime's LowPriority. */
 export const lowPriority = -100;
@@ -47,6 +49,25 @@ export function enqueueRequestsFromMapFunc<T extends KubernetesObject>(
     for (const object of objects) for (const name of map(object)) names.add(name);
     for (const name of names) queue.add(name);
   };
+}
+
+/**
+ * Reconciles the owners of the object that are of this kind, by group and kind whatever the version; for an update those of the old
+ * and of the new one, so that an owner hears that it has lost an object.
+ */
+export function enqueueRequestForOwner<T extends KubernetesObject>(
+  ownerKind: ResourceKind<T>,
+  /** `onlyController`: the managing owner alone. Default false: all of them. */
+  { onlyController = false }: { readonly onlyController?: boolean } = {},
+): EventHandler {
+  return enqueueRequestsFromMapFunc((object) => {
+    const owners = (object.metadata.ownerReferences ?? []).filter(
+      (owner) =>
+        owner.kind === ownerKind.kind && groupOf(owner.apiVersion) === ownerKind.group && (!onlyController || owner.controller),
+    );
+    const namespace = ownerKind.scope === 'Namespaced' ? object.metadata.namespace : '';
+    return owners.map(({ name }) => (namespace === '' ? name : `${namespace}/${name}`));
+  });
 }
 
 /** The queue as a handler of this event sees it: `whenUnchanged` is the priority for the first list and for empty updates. */

@@ -20,6 +20,20 @@ export interface ObjectMeta {
   labels?: Record<string, string>;
   annotations?: Record<string, string>;
   finalizers?: string[];
+  /** The objects that this one goes with: when the last of them is deleted, the API server deletes it too. */
+  ownerReferences?: OwnerReference[];
+}
+
+/** Names an owner in the same namespace, or a cluster-scoped one. */
+export interface OwnerReference {
+  apiVersion: string;
+  kind: string;
+  name: string;
+  uid: string;
+  /** The one owner that manages the object. Default false. */
+  controller?: boolean;
+  /** Foreground deletion of the owner waits for this object. Default false. */
+  blockOwnerDeletion?: boolean;
 }
 
 /** Any Kubernetes object as sources deliver it and the cache keeps it. */

@@ -1,12 +1,13 @@
 import { create } from '@bufbuild/protobuf';
 import { isIpAddress, isUnixAddress } from '../api/address.ts';
+import { HealthStatus } from '../envoy/gen/envoy/config/core/v3/health_check_pb.js';
 import type { LocalityLbEndpoints } from '../envoy/gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import { LocalityLbEndpointsSchema } from '../envoy/gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '../envoy/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { type Resource, typeUrls } from '../envoy/resource.ts';
 import type { ObjectKey } from '../mesh/object-key.ts';
 import type { ProxyTraits } from '../mesh/proxy-view.ts';
-import { type Endpoint, endpointPort, type Service, type ServicePort } from '../mesh/service.ts';
+import { type Endpoint, endpointAddresses, endpointPort, type Service, type ServicePort } from '../mesh/service.ts';
 import { address } from './messages.ts';
 import { outboundClusterName, reaches } from './names.ts';
 import { seal } from './seal.ts';
@@ -33,7 +34,8 @@ export function buildEndpoints(service: Service, port: ServicePort, traits: Prox
  */
 export function buildLoadAssignment(service: Service, port: ServicePort, traits: ProxyTraits): ClusterLoadAssignment {
   const byLocality = new Map<string, LocalityLbEndpoints>();
-  for (const endpoint of reachableEndpoints(service, port, traits)) {
+  for (const { endpoint, addresses } of reachableEndpoints(service, port, traits)) {
+    const [primary, ...additional] = addresses.map((host) => address(host, endpointPort(endpoint, port)));
     const { region = '', zone = '', subZone = '' } = endpoint.locality ?? {};
     const name = `${region}/${zone}/${subZone}`;
     let group = byLocality.get(name);
@@ -48,12 +50,15 @@ export function buildLoadAssignment(service: Service, port: ServicePort, traits:
         case: 'endpoint',
         value: {
           $typeName: 'envoy.config.endpoint.v3.Endpoint',
-          address: address(endpoint.address, endpointPort(endpoint, port)),
+          address: primary,
           hostname: '',
-          additionalAddresses: [],
+          additionalAddresses: additional.map((other) => ({
+            $typeName: 'envoy.config.endpoint.v3.Endpoint.AdditionalAddress',
+            address: other,
+          })),
         },
       },
-      healthStatus: 0,
+      healthStatus: endpoint.health === 'unready' ? HealthStatus.UNHEALTHY : HealthStatus.UNKNOWN,
       loadBalancingWeight: endpoint.weight,
     });
   }
@@ -63,7 +68,13 @@ export function buildLoadAssignment(service: Service, port: ServicePort, traits:
   });
 }
 
-function reachableEndpoints(service: Service, port: ServicePort, traits: ProxyTraits): Endpoint[] {
+/** An endpoint, and those of its addresses that a proxy reaches, at least one. */
+interface ReachableEndpoint {
+  readonly endpoint: Endpoint;
+  readonly addresses: readonly string[];
+}
+
+function reachableEndpoints(service: Service, port: ServicePort, traits: ProxyTraits): ReachableEndpoint[] {
   const { spec } = service;
   const isDns = spec.resolution === 'DNS' || spec.resolution === 'DNS_ROUND_ROBIN';
   // Istio: a DNS service that lists no endpoints is resolved by its own host name.
@@ -71,13 +82,16 @@ function reachableEndpoints(service: Service, port: ServicePort, traits: ProxyTr
     isDns && !service.endpoints.length && !spec.workloadSelector
       ? [{ address: spec.hostname, ports: {}, labels: {}, weight: 1, owner: spec.owner }]
       : service.endpoints;
-  const reachable = endpoints.filter(
-    (endpoint) =>
-      reaches(traits.ipFamilies, endpoint.address) &&
-      // EDS carries no host names: a WorkloadEntry that is one cannot serve a STATIC service.
-      (isDns || isUnixAddress(endpoint.address) || isIpAddress(endpoint.address)) &&
-      endpoint.weight > 0 &&
-      endpointPort(endpoint, port) > 0,
-  );
+  const reachable: ReachableEndpoint[] = [];
+  for (const endpoint of endpoints) {
+    if (endpoint.health === 'withheld' || endpoint.weight <= 0 || endpointPort(endpoint, port) <= 0) continue;
+    const addresses = endpointAddresses(endpoint).filter(
+      (host) =>
+        reaches(traits.ipFamilies, host) &&
+        // EDS carries no host names: a WorkloadEntry that is one cannot serve a STATIC service.
+        (isDns || isUnixAddress(host) || isIpAddress(host)),
+    );
+    if (addresses.length) reachable.push({ endpoint, addresses });
+  }
   return spec.resolution === 'DNS_ROUND_ROBIN' ? reachable.slice(0, 1) : reachable;
 }

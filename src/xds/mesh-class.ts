@@ -58,14 +58,9 @@ export class MeshClass implements ProxyClass {
     return this.#revision;
   }
 
-  /** The Sidecar in force; undefined: Istio's default scope. */
-  get sidecarKey(): ObjectKey | undefined {
-    return this.#sidecar?.key;
-  }
-
-  /** The hosts that members serve themselves. */
-  inboundHosts(): string[] {
-    return this.#traits.inbound.map(({ service }) => service.spec.hostname);
+  /** The Sidecar in force, as of the last time the class took its shape; undefined: Istio's default scope. */
+  get sidecar(): Sidecar | undefined {
+    return this.#sidecar;
   }
 
   table(typeUrl: TypeUrl): ResourceTable {
@@ -88,8 +83,8 @@ export class MeshClass implements ProxyClass {
     return isChanged;
   }
 
-  /** Computes everything anew under a changed Sidecar; what comes out the same bytes is not touched. */
-  reshape(sidecar: Sidecar, objects: ReadonlySet<ObjectKey>): boolean {
+  /** Computes everything anew under a changed Sidecar or mesh config; what comes out the same bytes is not touched. */
+  reshape(sidecar: Sidecar | undefined, objects: ReadonlySet<ObjectKey>): boolean {
     this.#revision = this.#mesh.revision;
     this.#shape(sidecar);
     const { computed, failed } = this.#set.build();

@@ -2,7 +2,7 @@ import type { Change, Mesh } from '../mesh/mesh.ts';
 import type { ObjectKey } from '../mesh/object-key.ts';
 import type { ProxyNode } from '../mesh/proxy.ts';
 import { type InboundInstance, traitsOf } from '../mesh/proxy-view.ts';
-import { endpointPort } from '../mesh/service.ts';
+import { endpointAddresses, endpointPort } from '../mesh/service.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
 import { MeshClass } from './mesh-class.ts';
 import type { ProxyClass, ProxyClasses, Refresh, Urgency } from './proxy-class.ts';
@@ -17,7 +17,8 @@ export class MeshClasses implements ProxyClasses {
   readonly #addresses = new Map<string, number>();
   #hosts = new Set<string>();
   #objects = new Set<ObjectKey>();
-  #isSidecarChanged = false;
+  #isMembershipChanged = false;
+  #isConfigChanged = false;
 
   /** @param logger told of resources that could not be computed; default: no one is */
   constructor(mesh: Mesh, logger: Logger = silentLogger) {
@@ -72,17 +73,20 @@ export class MeshClasses implements ProxyClasses {
   refresh(): Refresh {
     const hosts = this.#hosts;
     const objects = this.#objects;
-    const membershipChanged = this.#isSidecarChanged || this.#touchesMembers(hosts);
+    const membershipChanged = this.#isMembershipChanged;
+    const isConfigChanged = this.#isConfigChanged;
     this.#hosts = new Set();
     this.#objects = new Set();
-    this.#isSidecarChanged = false;
+    this.#isMembershipChanged = false;
+    this.#isConfigChanged = false;
     const changed: ProxyClass[] = [];
     for (const { meshClass } of this.#classes.values()) {
-      const { sidecarKey } = meshClass;
-      const fragment = sidecarKey !== undefined && objects.has(sidecarKey) ? this.#mesh.get(sidecarKey) : undefined;
-      const isChanged =
-        fragment?.kind === 'sidecar' ? meshClass.reshape(fragment.sidecar, objects) : meshClass.refresh(hosts, objects);
-      if (isChanged) changed.push(meshClass);
+      // A class whose Sidecar is gone keeps its shape: its members are about to leave it.
+      const before = meshClass.sidecar;
+      const fragment = before && this.#mesh.get(before.key);
+      const sidecar = fragment?.kind === 'sidecar' ? fragment.sidecar : before;
+      const isReshaped = isConfigChanged || sidecar !== before;
+      if (isReshaped ? meshClass.reshape(sidecar, objects) : meshClass.refresh(hosts, objects)) changed.push(meshClass);
     }
     return { changed, membershipChanged, objects: [...objects] };
   }
@@ -90,18 +94,15 @@ export class MeshClasses implements ProxyClasses {
   #note(change: Change): void {
     for (const host of change.hosts) this.#hosts.add(host);
     this.#objects.add(change.object);
-    this.#isSidecarChanged ||= change.sidecarNamespace !== undefined;
+    this.#isConfigChanged ||= change.isConfigChanged;
+    this.#isMembershipChanged ||=
+      change.isConfigChanged || change.sidecarNamespace !== undefined || this.#isAnyMembers(change.addresses);
     for (const listener of this.#listeners) listener(change.endpointsOnly ? 'endpoints' : 'configuration');
   }
 
-  /** Whether a change may have moved a proxy to another class: it took or gave a host that members serve. */
-  #touchesMembers(hosts: ReadonlySet<string>): boolean {
-    for (const { meshClass } of this.#classes.values()) if (meshClass.inboundHosts().some((host) => hosts.has(host))) return true;
-    for (const host of hosts) {
-      for (const service of this.#mesh.services.servicesOf(host)) {
-        if (service.endpoints.some(({ address }) => this.#addresses.has(address))) return true;
-      }
-    }
+  /** Whether a connected proxy has one of the addresses: it may serve other services than before, which makes another class of it. */
+  #isAnyMembers(addresses: ReadonlySet<string>): boolean {
+    for (const address of addresses) if (this.#addresses.has(address)) return true;
     return false;
   }
 
@@ -116,9 +117,10 @@ export class MeshClasses implements ProxyClasses {
       for (const service of this.#mesh.services.servicesAt(address)) {
         if (service.spec.isExternal) continue;
         for (const endpoint of service.endpoints) {
-          if (endpoint.address !== address) continue;
+          if (!endpointAddresses(endpoint).includes(address)) continue;
           for (const port of service.spec.ports) {
             const targetPort = endpointPort(endpoint, port);
+            if (targetPort <= 0) continue;
             instances.set(`${service.spec.owner} ${service.spec.hostname} ${port.number} ${targetPort}`, {
               service,
               port,

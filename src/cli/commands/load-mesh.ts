@@ -3,6 +3,7 @@ import { createMeshControllers } from '../../controllers/index.ts';
 import { Mesh } from '../../mesh/mesh.ts';
 import { defaultMeshConfig, type MeshConfig } from '../../mesh/mesh-config.ts';
 import { parseObjectKey } from '../../mesh/object-key.ts';
+import { explainPrecedence } from '../../mesh/service.ts';
 import { Cache } from '../../runtime/cache/cache.ts';
 import { silentLogger } from '../../runtime/logger.ts';
 import type { DeepReadonly, KubernetesObject } from '../../runtime/object.ts';
@@ -29,9 +30,14 @@ export function describeConflicts(mesh: Mesh): { object: string; message: string
   return [...mesh.verdicts.keys()].sort().flatMap((key) => {
     const { kind, namespace, name } = parseObjectKey(key);
     const object = `${kind} ${namespace}/${name}`;
-    return mesh.services.outcomes(key).flatMap(({ hostname, lostHost, lostAddresses }) => [
+    return mesh.services.outcomes(key).flatMap(({ hostname, service, lostHost, lostAddresses }) => [
       ...(lostHost
-        ? [{ object, message: `host ${hostname} is claimed by ${lostHost.winner.owner}, which is older and wins` }]
+        ? [
+            {
+              object,
+              message: `host ${hostname} is claimed by ${lostHost.winner.owner}, ${explainPrecedence(lostHost.winner, service.spec)}`,
+            },
+          ]
         : []),
       ...lostAddresses.map(({ address, port, winner }) => ({
         object,

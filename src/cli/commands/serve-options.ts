@@ -12,8 +12,14 @@ export interface ServeOptions {
   readonly logFormat: 'auto' | 'text' | 'json';
 }
 
-/** Adds the flags of a serving command. */
-export function addServeOptions(command: Command): Command {
+/**
+ * Adds the flags of a serving command.
+ * @param describe how `--metrics-bind` is explained, where it has a default
+ */
+export function addServeOptions(
+  command: Command,
+  describe: { readonly metrics: string } = { metrics: 'Prometheus metrics; without it, none are served' },
+): Command {
   const address = (flag: string) => (text: string) => parseHostPort(text, flag);
   return command
     .option(
@@ -23,7 +29,7 @@ export function addServeOptions(command: Command): Command {
       parseHostPort('127.0.0.1:15010', ''),
     )
     .option('--http-bind <host:port>', 'status and debug port', address('--http-bind'), parseHostPort('127.0.0.1:15014', ''))
-    .option('--metrics-bind <host:port>', 'Prometheus metrics; without it, none are served', address('--metrics-bind'))
+    .option('--metrics-bind <host:port>', describe.metrics, address('--metrics-bind'))
     .option('--mesh-config <file>', "mesh-wide settings, in the words of Istio's MeshConfig")
     .option('--log-level <level>', 'error, warn, info or debug', oneOf('--log-level', ['error', 'warn', 'info', 'debug']), 'info')
     .option(

@@ -2,17 +2,17 @@ import type { Command } from 'commander';
 import { parseObjectKey } from '../../mesh/object-key.ts';
 import type { StatusByName } from '../../status/http-routes.ts';
 import type { ObjectStatus } from '../../status/render-status.ts';
+import { addConnectionOptions, type ConnectionOptions } from '../cluster/connection-options.ts';
 import { CommandError } from '../command-error.ts';
-import { ask, defaultAddress } from '../control-plane-client.ts';
+import { type ControlPlaneClient, connect } from '../control-plane-client.ts';
 import { type ObjectReference, parseObjectReference } from '../object-reference.ts';
 import { type OutputFormat, parseOutput, print } from '../output.ts';
 
-interface Options {
+interface Options extends ConnectionOptions {
   readonly namespace?: string;
   readonly allNamespaces?: boolean;
   readonly watch?: boolean;
   readonly output: OutputFormat;
-  readonly address: string;
 }
 
 /** How often `--watch` looks again, in milliseconds. */
@@ -20,15 +20,15 @@ const watchIntervalMs = 250;
 
 /** `weft status`: how far objects have got. */
 export function addStatusCommand(program: Command): void {
-  program
+  const command = program
     .command('status')
     .summary('how far objects have got among the proxies')
     .description('Shows for each object whether it is accepted, and how many of the proxies that need it have acknowledged it.')
     .argument('[object]', 'KIND/NAME, or KIND for all of a kind; without it, every object')
     .option('-n, --namespace <namespace>', 'namespace of the object; default for KIND/NAME: default, else all')
     .option('-w, --watch', 'go on printing rows as they change, until interrupted')
-    .option('-o, --output <format>', 'table, json or yaml', parseOutput, 'table')
-    .option('--address <host:port>', "the control plane's status port", defaultAddress)
+    .option('-o, --output <format>', 'table, json or yaml', parseOutput, 'table');
+  addConnectionOptions(command)
     .addHelpText('after', '\nExamples:\n  weft status\n  weft status serviceentry/api -n shop --watch\n  weft status se -o json')
     .action((object: string | undefined, options: Options) => showStatus(object, options));
 }
@@ -36,18 +36,19 @@ export function addStatusCommand(program: Command): void {
 async function showStatus(object: string | undefined, options: Options): Promise<void> {
   const wanted =
     object === undefined ? undefined : parseObjectReference(object, options.namespace ?? (object.includes('/') ? 'default' : ''));
+  const plane = await connect(options);
   if (!options.watch) {
-    const rows = await read(wanted, options);
+    const rows = await read(plane, wanted, options);
     if (wanted?.name && !rows.length)
       throw new CommandError(
-        `${wanted.kind} ${wanted.namespace}/${wanted.name} is not known to the control plane at ${options.address}`,
+        `${wanted.kind} ${wanted.namespace}/${wanted.name} is not known to the control plane at ${plane.name}`,
       );
     print(options.output, wanted?.name ? rows[0]!.status : rows, () => [header, ...rows.map(rowOf)]);
     return;
   }
   const printed = new Map<string, string>();
   for (let isFirst = true; ; isFirst = false) {
-    const rows = (await read(wanted, options)).filter((row) => {
+    const rows = (await read(plane, wanted, options)).filter((row) => {
       const line = JSON.stringify(rowOf(row).slice(0, -1));
       const isNews = printed.get(row.key) !== line;
       printed.set(row.key, line);
@@ -64,8 +65,8 @@ interface Row {
   readonly status: ObjectStatus;
 }
 
-async function read(wanted: ObjectReference | undefined, options: Options): Promise<Row[]> {
-  const tree = (await ask<StatusByName>(options.address, '/status')) ?? {};
+async function read(plane: ControlPlaneClient, wanted: ObjectReference | undefined, options: Options): Promise<Row[]> {
+  const tree = (await plane.askLeader<StatusByName>('/status')) ?? {};
   return Object.entries(tree).flatMap(([kind, namespaces]) =>
     Object.entries(namespaces).flatMap(([namespace, names]) =>
       Object.entries(names)

@@ -15,15 +15,19 @@ export class Cache {
 
   /** The store of the kind, made on first use. Versions of one kind share a store. */
   store<T extends KubernetesObject>(kind: ResourceKind<T>): ObjectStore<T> {
-    const key = `${kind.group}/${kind.kind}`;
-    let store = this.#stores.get(key) as ObjectStore<T> | undefined;
+    let store = this.find(kind);
     if (!store) {
       store = new ObjectStore<T>(kind, (error, what, object) => {
         this.#logger?.error('A function given to the cache failed', { error, what, kind: kind.kind, object });
       });
-      this.#stores.set(key, store as unknown as ObjectStore<never>);
+      this.#stores.set(keyOf(kind), store as unknown as ObjectStore<never>);
     }
     return store;
+  }
+
+  /** The store of the kind; undefined if nobody has asked {@link store} for it. */
+  find<T extends KubernetesObject>(kind: ResourceKind<T>): ObjectStore<T> | undefined {
+    return this.#stores.get(keyOf(kind)) as ObjectStore<T> | undefined;
   }
 
   /** Resolves when every store that was asked for so far is synced; rejects with the signal's reason if that aborts first. */
@@ -31,3 +35,5 @@ export class Cache {
     for (const store of [...this.#stores.values()]) await store.waitForSync(signal);
   }
 }
+
+const keyOf = <T extends KubernetesObject>({ group, kind }: ResourceKind<T>): string => `${group}/${kind}`;

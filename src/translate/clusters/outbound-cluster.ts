@@ -2,6 +2,7 @@ import { create } from '@bufbuild/protobuf';
 import { isHttp2 } from '../../api/protocol.ts';
 import {
   type Cluster,
+  Cluster_CommonLbConfigSchema,
   Cluster_DiscoveryType,
   Cluster_DnsLookupFamily,
   Cluster_LbPolicy,
@@ -72,6 +73,8 @@ function discover(cluster: Cluster, service: Service, port: ServicePort, traits:
         edsConfig: fromAds,
         serviceName: cluster.name,
       };
+      // Unready pods are sent as unhealthy: Envoy must not turn to them in panic when they are the majority (Istio's rule).
+      if (service.spec.registry === 'Kubernetes') cluster.commonLbConfig = noPanic;
       return;
     case 'NONE':
       cluster.clusterDiscoveryType = { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST };
@@ -89,6 +92,8 @@ function discover(cluster: Cluster, service: Service, port: ServicePort, traits:
       cluster.loadAssignment = buildLoadAssignment(service, port, traits);
   }
 }
+
+const noPanic = create(Cluster_CommonLbConfigSchema, { healthyPanicThreshold: { value: 0 } });
 
 const lookupFamilies: Record<IpFamilies, Cluster_DnsLookupFamily> = {
   ipv4: Cluster_DnsLookupFamily.V4_ONLY,

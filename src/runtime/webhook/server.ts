@@ -1,0 +1,226 @@
+import type { IncomingMessage, ServerResponse } from 'node:http';
+import { createServer, type Server } from 'node:https';
+import type { Registry } from 'prom-client';
+import { aborted, callWithin, DeadlineError } from '../abort.ts';
+import { type Clock, systemClock } from '../clock.ts';
+import { type Logger, silentLogger } from '../logger.ts';
+import type { HealthCheck } from '../manager/health-checks.ts';
+import { type BindAddress, closeServer, listen } from '../manager/http-listener.ts';
+import type { Runnable } from '../runnable.ts';
+import type { AdmissionHandler } from './admission.ts';
+import type { CertificateSource } from './certificates.ts';
+import { formatReview, parseReview, type Review } from './review.ts';
+import { createWebhookMetrics, noWebhookMetrics, type WebhookMetrics } from './webhook-metrics.ts';
+
+export interface WebhookServerOptions {
+  /** What it shows; it must have one at the start. */
+  readonly certificates: CertificateSource;
+  /** Default: port 9443 on every address. */
+  readonly bind?: BindAddress;
+  /** A CA in PEM: only clients with a certificate of it are heard. Default: everyone is; a NetworkPolicy may say more. */
+  readonly clientCa?: string;
+  /**
+   * The largest body, in bytes. Default 7 MiB, as in controller-runtime: an update carries the old and the new object, each up to
+   * 3 MiB in JSON.
+   */
+  readonly maxBodyBytes?: number;
+  /** How long a handler may take if the API server does not say how long it waits (`?timeout=10s`). Default 10 s, the API server's own. */
+  readonly timeoutMs?: number;
+  /** Default: the machine's clock. */
+  readonly clock?: Clock;
+  /** Default: nothing is logged. */
+  readonly logger?: Logger;
+  /** Where metrics are registered. Default: none are kept. */
+  readonly registry?: Registry;
+}
+
+interface Hook {
+  readonly handle: AdmissionHandler;
+  readonly metrics: WebhookMetrics;
+}
+
+/** An answer that is no AdmissionReview: the API server takes it for a failed call, and the webhook's failurePolicy decides. */
+class HttpError extends Error {
+  readonly code: number;
+
+  constructor(code: number, message: string) {
+    super(message);
+    this.code = code;
+  }
+}
+
+/** How long requests under way are waited for at the stop. */
+const drainMs = 10_000;
+
+/**
+ * Answers admission requests over HTTPS. A refusal is an answer; whatever keeps it from answering (a body it cannot read, a handler
+ * that throws or is late) is an HTTP error, so that the failurePolicy which people chose for the webhook holds.
+ */
+export class WebhookServer implements Runnable {
+  readonly name = 'webhook server';
+  readonly group = 'webhook';
+  readonly #options: WebhookServerOptions;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #hooks = new Map<string, Hook>();
+  readonly #listening = Promise.withResolvers<void>();
+  #address: string | undefined;
+
+  constructor(options: WebhookServerOptions) {
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#logger = options.logger ?? silentLogger;
+    this.#listening.promise.catch(() => {});
+  }
+
+  /** `host:port` as bound, IPv6 in brackets; undefined until it listens. */
+  get address(): string | undefined {
+    return this.#address;
+  }
+
+  /** For `Manager.addReadyzCheck`: passes while it listens. */
+  readonly startedCheck: HealthCheck = () => {
+    if (this.#address === undefined) throw new Error('the webhook server does not listen');
+  };
+
+  /** Answers POST requests at this path, before or after the start. Throws if the path is taken. */
+  register(path: string, handle: AdmissionHandler): void {
+    if (!path.startsWith('/')) throw new Error(`the path of a webhook begins with "/", not as ${JSON.stringify(path)}`);
+    if (this.#hooks.has(path)) throw new Error(`a webhook is registered at ${path} already`);
+    const { registry } = this.#options;
+    this.#hooks.set(path, { handle, metrics: registry ? createWebhookMetrics(registry, path) : noWebhookMetrics });
+  }
+
+  /** As {@link Runnable.start}. Rejects if there is no certificate or the address cannot be had. */
+  async start(signal: AbortSignal): Promise<void> {
+    try {
+      const server = await this.#listen();
+      const { certificates } = this.#options;
+      const stopWatching = certificates.onChange(({ certificate: cert, key }) =>
+        server.setSecureContext(this.#context(cert, key)),
+      );
+      this.#listening.resolve();
+      this.#logger.info('Serving webhooks', { address: this.#address, paths: [...this.#hooks.keys()] });
+      await aborted(signal);
+      stopWatching();
+      this.#address = undefined;
+      await closeServer(server, this.#clock, drainMs);
+    } catch (error) {
+      this.#listening.reject(error);
+      throw error;
+    }
+  }
+
+  /** Resolves when it listens. */
+  async waitForReady(signal: AbortSignal): Promise<void> {
+    await Promise.race([this.#listening.promise, aborted(signal)]);
+  }
+
+  async #listen(): Promise<Server> {
+    const { certificates, bind = { port: 9443 }, clientCa } = this.#options;
+    const { current } = certificates;
+    if (!current) throw new Error('the webhook server has no certificate to show; give it one before it starts');
+    const server = createServer({
+      ...this.#context(current.certificate, current.key),
+      requestCert: clientCa !== undefined,
+      rejectUnauthorized: clientCa !== undefined,
+      headersTimeout: 32_000,
+      requestTimeout: 60_000,
+      keepAliveTimeout: 90_000,
+    });
+    server.on('request', (request, response) => void this.#respond(request, response));
+    this.#address = await listen(server, bind);
+    return server;
+  }
+
+  #context(cert: string, key: string) {
+    return { cert, key, ca: this.#options.clientCa, minVersion: 'TLSv1.2' as const };
+  }
+
+  /** Never rejects. */
+  async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
+    const url = URL.parse(request.url ?? '', 'https://localhost');
+    const hook = url ? this.#hooks.get(url.pathname) : undefined;
+    const startedMs = this.#clock.monotonicMs();
+    hook?.metrics.started();
+    let answer: { code: number; body: string };
+    try {
+      if (!url || !hook) throw new HttpError(404, `no webhook is registered at ${url?.pathname}`);
+      answer = { code: 200, body: JSON.stringify(await this.#review(url, hook, request)) };
+    } catch (thrown) {
+      const error = thrown instanceof HttpError ? thrown : new HttpError(500, (thrown as Error)?.message ?? String(thrown));
+      this.#logger.error('Admission request not answered', { error: thrown, path: url?.pathname, code: error.code });
+      answer = { code: error.code, body: `${error.message}\n` };
+    }
+    hook?.metrics.answered(answer.code, this.#clock.monotonicMs() - startedMs);
+    const isJson = answer.code === 200;
+    response.writeHead(answer.code, {
+      'content-type': isJson ? 'application/json' : 'text/plain; charset=utf-8',
+      'x-content-type-options': 'nosniff',
+      // What is left of a body that was too large is not read.
+      ...(answer.code === 413 && { connection: 'close' }),
+    });
+    response.end(answer.body);
+  }
+
+  async #review(url: URL, hook: Hook, incoming: IncomingMessage): Promise<object> {
+    if (incoming.method !== 'POST') throw new HttpError(405, `${incoming.method} is not answered here; use POST`);
+    const contentType = incoming.headers['content-type'] ?? 'none';
+    if (contentType.split(';')[0]!.trim() !== 'application/json')
+      throw new HttpError(415, `content type is ${contentType}; send application/json`);
+    const text = await readBody(incoming, this.#options.maxBodyBytes ?? 7 * 1024 * 1024);
+    let review: Review;
+    try {
+      review = parseReview(text);
+    } catch (error) {
+      throw new HttpError(400, (error as Error).message);
+    }
+    const limitMs = parseTimeout(url.searchParams.get('timeout')) ?? this.#options.timeoutMs ?? 10_000;
+    return formatReview(review, await this.#handle(hook, review, limitMs, incoming));
+  }
+
+  async #handle({ handle, metrics }: Hook, { request }: Review, limitMs: number, incoming: IncomingMessage) {
+    const gone = new AbortController();
+    const onClose = () => gone.abort(new HttpError(499, 'the client went away'));
+    incoming.socket.once('close', onClose);
+    const what = `${request.operation} of ${request.kind?.kind} ${request.namespace ?? ''}/${request.name ?? ''}`;
+    try {
+      const call = { clock: this.#clock, limitMs, parent: gone.signal, what };
+      return await callWithin(call, async (signal) => handle(request, { signal }));
+    } catch (error) {
+      if (error instanceof HttpError) throw error;
+      if (error instanceof DeadlineError) throw new HttpError(504, error.message);
+      metrics.panicked();
+      throw error;
+    } finally {
+      incoming.socket.off('close', onClose);
+    }
+  }
+}
+
+async function readBody(request: IncomingMessage, maxBytes: number): Promise<string> {
+  const tooLarge = () => new HttpError(413, `the body is larger than ${maxBytes} bytes`);
+  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
+  const chunks: Buffer[] = [];
+  let sizeBytes = 0;
+  // A loop over the request would destroy its socket when it is left early, and with it the answer.
+  await new Promise<void>((resolve, reject) => {
+    request.on('data', (chunk: Buffer) => {
+      sizeBytes += chunk.length;
+      if (sizeBytes > maxBytes) {
+        request.pause();
+        reject(tooLarge());
+      } else chunks.push(chunk);
+    });
+    request.once('end', resolve);
+    request.once('error', reject);
+    request.once('close', () => reject(new HttpError(400, 'the body ended early')));
+  });
+  return Buffer.concat(chunks).toString('utf8');
+}
+
+/** Go's notation of a duration as the API server sends it: whole seconds, `10s`. */
+function parseTimeout(text: string | null): number | undefined {
+  const seconds = text === null ? undefined : /^(\d+)s$/.exec(text)?.[1];
+  return seconds === undefined ? undefined : Number(seconds) * 1000;
+}
