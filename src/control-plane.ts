@@ -7,6 +7,7 @@ import type { Cache } from './runtime/cache/cache.ts';
 import type { Clock } from './runtime/clock.ts';
 import type { Controller } from './runtime/controller.ts';
 import type { Logger } from './runtime/logger.ts';
+import { MergedPropagation } from './status/replication/merged-propagation.ts';
 import { StatusTracker } from './status/status-tracker.ts';
 import { MeshClasses } from './xds/mesh-classes.ts';
 import { createXdsServer, type XdsServer } from './xds/server.ts';
@@ -29,7 +30,11 @@ export interface ControlPlane {
   /** Only in a cluster. */
   readonly namespaces: NamespaceFilter | undefined;
   readonly xds: XdsServer;
+  /** The counts of this replica, and of those that stream theirs to it. */
+  readonly merged: MergedPropagation;
   readonly status: StatusTracker;
+  /** Follows no more changes; xDS is closed by whoever opened it. */
+  close(): void;
 }
 
 /** Makes the stages that `standalone` and `operator` have in common: from the cache by reconcilers into the mesh, xDS and status. */
@@ -42,6 +47,12 @@ export function createControlPlane({ isCluster, ...options }: ControlPlaneOption
     ...(namespaces ? { kubernetes: { namespaces } } : {}),
   });
   const xds = createXdsServer({ classes: new MeshClasses(mesh, logger), clock, logger, registry });
-  const status = new StatusTracker({ mesh, ledger: xds.ledger, clock, logger });
-  return { mesh, controllers, namespaces, xds, status };
+  const merged = new MergedPropagation({ local: xds.ledger, mesh, clock });
+  const status = new StatusTracker({ mesh, ledger: merged, clock, logger });
+  const close = () => {
+    namespaces?.close();
+    status.close();
+    merged.close();
+  };
+  return { mesh, controllers, namespaces, xds, merged, status, close };
 }

@@ -47,7 +47,8 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
 
   const cache = new Cache({ logger });
   const source = new FileSource({ paths, cache, logger, kinds: meshKinds, validate: checkObject, deliversInvalid: true });
-  const { controllers, xds, status } = createControlPlane({ cache, config, clock, logger, registry, isCluster: false });
+  const plane = createControlPlane({ cache, config, clock, logger, registry, isCluster: false });
+  const { controllers, xds, status } = plane;
   const servers: HttpServer[] = [];
 
   const parts = [source, ...controllers].map((part) => part.start(stopping.signal));
@@ -58,7 +59,7 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
     stopping.abort();
     await Promise.allSettled(parts);
     await xds.close({ deadlineMs });
-    status.close();
+    plane.close();
     await Promise.all(servers.map((server) => server.close()));
   };
 

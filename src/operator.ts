@@ -1,10 +1,12 @@
+import { hostname } from 'node:os';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { meshKinds } from './api/index.ts';
 import { kubernetesKinds } from './api/kubernetes/index.ts';
 import { createControlPlane } from './control-plane.ts';
-import { addLeaderDuties } from './leader-duties.ts';
+import { addLeaderDuties, addReplication, type Replication } from './leader-duties.ts';
 import type { MeshConfig } from './mesh/mesh-config.ts';
 import { readMeshConfig } from './mesh/read-mesh-config.ts';
+import { aborted } from './runtime/abort.ts';
 import type { Logger } from './runtime/logger.ts';
 import type { BindAddress } from './runtime/manager/http-listener.ts';
 import { Manager } from './runtime/manager/manager.ts';
@@ -12,6 +14,7 @@ import type { LeaderElectionOptions } from './runtime/manager/manager-options.ts
 import { FileFollower } from './sources/file/file-follower.ts';
 import { KubernetesCacheSource, watchedKind } from './sources/kubernetes/kubernetes-cache-source.ts';
 import { createHttpRoutes } from './status/http-routes.ts';
+import { replicaIdentity } from './status/replication/replica-identity.ts';
 import { StatusPort } from './status/status-port.ts';
 import { version } from './version.ts';
 import { XdsRunnable } from './xds/xds-runnable.ts';
@@ -24,6 +27,8 @@ export interface OperatorOptions {
   readonly config: MeshConfig;
   /** Followed at run time. Absent: `config` holds for good. */
   readonly meshConfigFile?: { readonly path: string; readonly text: string };
+  /** How replicas add up their counts. Absent: the leader counts its own proxies only. */
+  readonly replication?: Replication;
   readonly logger: Logger;
   readonly xdsBind: { readonly host: string; readonly port: number };
   readonly httpBind: { readonly host: string; readonly port: number };
@@ -51,9 +56,19 @@ export const leaseName = 'weft-leader';
  */
 export function createOperator(options: OperatorOptions): WeftOperator {
   const { kubeConfig, namespace, config, meshConfigFile, logger, xdsBind, httpBind, metricsBind, leaderElection } = options;
+  const { replication } = options;
+  const identity = replication && replicaIdentity(hostname(), replication.advertised);
   const manager = new Manager({
     ...{ kubeConfig, logger, metricsBind, healthProbeBind: options.healthBind, fieldManager: 'weft' },
-    ...(leaderElection && { leaderElection: { ...leaderElection, name: leaseName, namespace, whenLost: 'standBy' } }),
+    ...(leaderElection && {
+      leaderElection: {
+        ...(identity === undefined ? {} : { identity }),
+        ...leaderElection,
+        name: leaseName,
+        namespace,
+        whenLost: 'standBy',
+      },
+    }),
   });
   const { cache, rest, clock, registry } = manager;
 
@@ -74,7 +89,9 @@ export function createOperator(options: OperatorOptions): WeftOperator {
   const isReady = () => proxies.address !== undefined;
   const statusPort = new StatusPort({ bind: httpBind, routes: createHttpRoutes({ status, xds, version, isReady }) });
   for (const part of [source, statusPort, ...controllers, proxies]) manager.add(part);
-  addLeaderDuties(manager, plane);
+  manager.add({ name: 'stages', group: 'server', start: (signal) => aborted(signal).then(plane.close) });
+  addLeaderDuties(manager, plane, isReady, replication);
+  if (replication && identity !== undefined) addReplication(manager, plane, identity, replication);
   if (meshConfigFile) {
     const { path: file, text } = meshConfigFile;
     const onChange = (next: string) => takeMeshConfig(next, file, logger, (read) => mesh.setConfig(read));

@@ -1,12 +1,14 @@
 import type { KubeConfig } from '@kubernetes/client-node';
 import { beforeAll, expect, it } from 'vitest';
-import { serviceEntryKind } from './api/index.ts';
+import { envoyFilterKind, serviceEntryKind, sidecarKind, workloadEntryKind } from './api/index.ts';
 import { type PermissionRule, type Permissions, permissions, rbacManifests } from './rbac.ts';
-import { resourcePath } from './runtime/client/resource-path.ts';
+import { objectPath, resourcePath } from './runtime/client/resource-path.ts';
+import type { ResourceKind } from './runtime/resource-kind.ts';
 import { startFaultProxy } from './runtime/testenv/fault-proxy.ts';
 import { describeApi } from './runtime/testing/describe-api.ts';
 import { eventually } from './runtime/testing/eventually.ts';
-import { runOperator } from './testing/running-operator.ts';
+import { waitForWithdrawalAnnotation } from './status/withdrawal.ts';
+import { type RunningOperator, runOperator } from './testing/running-operator.ts';
 
 /** One verb on one resource, as a Role may grant it: `list pods`. */
 interface Grant {
@@ -24,6 +26,25 @@ const grants = [...permissions.cluster, ...permissions.namespace].flatMap((rule)
     ),
   ),
 );
+
+/** A spec for each kind; the ServiceEntry's got past the schema and is invalid nevertheless. */
+const specs: readonly { readonly kind: ResourceKind; readonly spec: object }[] = [
+  {
+    kind: serviceEntryKind,
+    spec: {
+      hosts: ['a.example.com'],
+      ports: [{ number: 80, name: 'http', protocol: 'HTTP' }],
+      resolution: 'STATIC',
+      endpoints: [{ address: 'not-an-address.example.com' }],
+    },
+  },
+  { kind: sidecarKind, spec: { egress: [{ hosts: ['./*'] }] } },
+  { kind: workloadEntryKind, spec: { address: '192.0.2.1' } },
+  {
+    kind: envoyFilterKind,
+    spec: { configPatches: [{ applyTo: 'CLUSTER', patch: { operation: 'MERGE', value: { connect_timeout: '3s' } } }] },
+  },
+];
 
 function nameOf(resource: string, group: string): string {
   const [plural, subresource] = resource.split('/');
@@ -65,13 +86,27 @@ describeApi(
 
     beforeAll(async () => {
       account = await env().createServiceAccount('weft-system', 'weft');
-      const spec = { hosts: ['a.example.com'], ports: [{ number: 80, name: 'http', protocol: 'HTTP' }], resolution: 'DNS' };
-      const body = { apiVersion: 'networking.istio.io/v1', kind: 'ServiceEntry', metadata: { name: 'a' }, spec };
-      await env().rest.request({ method: 'POST', path: resourcePath(serviceEntryKind, 'default'), body });
     });
 
-    it('allows every request that the operator makes, and nothing that it does not', async () => {
-      await grant(permissions);
+    /** An object of each kind that gives an operator everything to do: a status to write, a finalizer, an Event that repeats. */
+    const makeWork = async (): Promise<void> => {
+      const name = `work-${++round}`;
+      const annotations = { [waitForWithdrawalAnnotation]: 'true' };
+      for (const { kind, spec } of specs) {
+        const body = { apiVersion: `${kind.group}/${kind.version}`, kind: kind.kind, metadata: { name, annotations }, spec };
+        await env().rest.request({ method: 'POST', path: resourcePath(kind, 'default'), body });
+      }
+    };
+    /** The same fault again, in a new generation. */
+    const repeatFault = async (): Promise<void> => {
+      const path = objectPath(serviceEntryKind, `default/work-${round}`);
+      const body = { spec: { exportTo: ['.'] } };
+      await env().rest.request({ method: 'PATCH', path, body, contentType: 'application/merge-patch+json' });
+    };
+    let round = 0;
+
+    /** Runs an operator as the account, on a connection where the first status of each kind meets a conflict. */
+    const watched = async (body: (operator: RunningOperator, made: ReadonlySet<string>) => Promise<void>): Promise<void> => {
       const proxy = await startFaultProxy(account);
       const made = new Set<string>();
       const note = ({ verb, resource }: { verb: string; resource: string }) => {
@@ -79,18 +114,35 @@ describeApi(
         return false;
       };
       proxy.inject({ type: 'hang', match: note });
+      for (const { kind } of specs) {
+        const written = nameOf(`${kind.plural}/status`, kind.group);
+        proxy.inject({
+          type: 'status',
+          status: 409,
+          times: 1,
+          match: ({ verb, resource }) => verb === 'patch' && resource === written,
+        });
+      }
       const operator = runOperator(proxy.kubeConfig);
       try {
-        await operator.served;
-        await operator.manager.elected;
-        const wanted = grants.map(({ verb, fullName }) => `${verb} ${fullName}`).toSorted();
-        await eventually(() => expect([...made].toSorted()).toEqual(wanted));
-        const refused = operator.lines.filter(({ fields }) => textOf(fields).includes('403'));
-        expect(refused).toEqual([]);
+        await body(operator, made);
       } finally {
         await operator.stop();
         await proxy.stop();
       }
+    };
+
+    it('allows every request that the operator makes, and nothing that it does not', async () => {
+      await grant(permissions);
+      await makeWork();
+      await watched(async (operator, made) => {
+        await operator.served;
+        const wanted = grants.map(({ verb, fullName }) => `${verb} ${fullName}`).toSorted();
+        await eventually(() => expect(made).toContain('create events.events.k8s.io'));
+        await repeatFault();
+        await eventually(() => expect([...made].toSorted()).toEqual(wanted));
+        expect(operator.lines.filter(({ fields }) => textOf(fields).includes('403'))).toEqual([]);
+      });
     });
 
     it.each(grants.map((grant): [string, Grant] => [`${grant.verb} ${grant.fullName}`, grant]))(
@@ -103,13 +155,15 @@ describeApi(
         });
         await grant({ cluster: without(permissions.cluster), namespace: without(permissions.namespace) });
         await eventually(async () => expect(await mayStill(missing)).toBe(false));
-        const operator = runOperator(account);
-        try {
+        await makeWork();
+        await watched(async (operator, made) => {
           const remedy = `grant this user the verb "${missing.verb}" on ${missing.fullName} in a Role or ClusterRole`;
+          if (missing.fullName === 'events.events.k8s.io' && missing.verb === 'patch') {
+            await eventually(() => expect(made).toContain('create events.events.k8s.io'));
+            await repeatFault();
+          }
           await eventually(() => expect(operator.lines.filter(({ fields }) => textOf(fields).includes(remedy))).not.toEqual([]));
-        } finally {
-          await operator.stop();
-        }
+        });
       },
     );
   },

@@ -31,7 +31,8 @@ export const permissions: Permissions = {
       verbs: ['list', 'watch'],
     },
     {
-      reason: 'status: to read an object anew when its status was written by another meanwhile, and to hold up its deletion by a finalizer',
+      reason:
+        'status: to read an object anew when its status was written by another meanwhile, and to hold up its deletion by a finalizer',
       ...resourcesOf(meshKinds),
       verbs: ['get', 'patch'],
     },

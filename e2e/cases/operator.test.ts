@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { afterEach, expect, it } from 'vitest';
 import { typeUrls } from '../../src/envoy/resource.ts';
 import { describeApi } from '../../src/runtime/testing/describe-api.ts';
+import type { ObjectStatus } from '../../src/status/render-status.ts';
 import { AdsClient } from '../../src/xds/testing/ads-client.ts';
 import { formatAddress } from '../env/address.ts';
 import { buildBootstrap } from '../env/bootstrap.ts';
@@ -143,6 +144,11 @@ spec: {egress: [{hosts: [./beta.example.com]}]}
       await remove('serviceentries/before');
       await waitForClusters(client, 'beta.example.com', 'vms.example.com');
 
+      await eventually('the status subresource to say so', async () => {
+        const path = '/apis/networking.istio.io/v1/namespaces/shop/serviceentries/vms';
+        const { status } = await env().rest.request<{ status?: ObjectStatus }>({ path });
+        return conditionOf(status, 'Ready') === 'True Propagated' && status?.propagation?.summary === '1/1 acked';
+      });
       const table = await runWeft(['status', '-n', 'shop', '--address', operator.http]);
       expect(table.stdout).toMatch(/shop +serviceentry\/beta +True +Propagated +1\/1 acked +1 /);
       const waited = await runWeft(['wait', '--for=ready', 'serviceentry/vms', '-n', 'shop', '--address', operator.http]);

@@ -18,7 +18,7 @@ const weft = join(import.meta.dirname, '../../bin/weft');
 export interface OperatorProcessOptions {
   /** Which cluster, as whom. */
   kubeConfig: KubeConfig;
-  /** Default: that of {@link writeFile}'s environment. */
+  /** Where its kubeconfig file is kept. */
   env: TestEnv;
   meshConfigFile?: string;
   /** More flags: they win. */

@@ -1,4 +1,4 @@
-import { KubeConfig } from '@kubernetes/client-node';
+import { KubeConfig, PortForward } from '@kubernetes/client-node';
 import { RestClient } from '../runtime/client/rest-client.ts';
 import { loadKubeConfig } from '../runtime/manager/kube-config.ts';
 import type { ConnectionOptions } from './cluster/connection-options.ts';
@@ -47,7 +47,9 @@ export async function connect(options: ConnectionOptions): Promise<ControlPlaneC
   if (!kubeConfig) return new ControlPlaneClient([directReplica(options.address ?? defaultAddress)]);
   const rest = new RestClient({ kubeConfig, userAgent: 'weft' });
   try {
-    return new ControlPlaneClient(await findReplicas(rest, options.operatorNamespace, portForwardTransport(kubeConfig)));
+    return new ControlPlaneClient(
+      await findReplicas(rest, options.operatorNamespace, portForwardTransport(new PortForward(kubeConfig))),
+    );
   } catch (error) {
     if (error instanceof CommandError) throw error;
     throw new CommandError(
@@ -70,11 +72,14 @@ function findKubeConfig({ kubeconfig, context }: ConnectionOptions): KubeConfig 
   }
 }
 
-/** Whether the default places name a cluster; client-node makes up `localhost:8080` where they do not. */
+/** The contexts that client-node makes up: in a pod, where the control plane is as near as the API server, and where it finds nothing. */
+const madeUpContexts = ['inClusterContext', 'loaded-context'];
+
+/** Whether the default places hold a kubeconfig that chooses a cluster. */
 function hasDefaultCluster(): boolean {
   const kubeConfig = new KubeConfig();
   kubeConfig.loadFromDefault();
-  return kubeConfig.getCurrentContext() !== 'loaded-context' && kubeConfig.getCurrentCluster() !== null;
+  return !madeUpContexts.includes(kubeConfig.getCurrentContext()) && kubeConfig.getCurrentCluster() !== null;
 }
 
 /** A status port that can be reached as it is. */

@@ -28,7 +28,9 @@ export function compareStatus(standing: Published, wanted: DeepReadonly<ObjectSt
   if ((before.completedAt === undefined) !== (after.completedAt === undefined)) return 'step';
   const isMoved = (['affected', 'acked', 'rejected', 'pending'] as const).some((count) => before[count] !== after[count]);
   if (!isMoved) return 'none';
-  return Math.abs(after.acked - before.acked) * 10 >= Math.max(after.affected, 1) && after.acked !== before.acked ? 'step' : 'small';
+  return Math.abs(after.acked - before.acked) * 10 >= Math.max(after.affected, 1) && after.acked !== before.acked
+    ? 'step'
+    : 'small';
 }
 
 /** The merge patch (RFC 7386) of `status` that makes the published one as wanted and leaves to others what is theirs. */
@@ -54,7 +56,13 @@ export function statusPatch(standing: Published, wanted: DeepReadonly<ObjectStat
 const isOwn = ({ type }: DeepReadonly<Condition>) => ownConditions.has(type);
 
 /** What makes a transition when it differs. */
-function essence({ observedGeneration, conditions = [], propagation, validationMessages, addresses }: DeepReadonly<ObjectStatus>) {
+function essence({
+  observedGeneration,
+  conditions = [],
+  propagation,
+  validationMessages,
+  addresses,
+}: DeepReadonly<ObjectStatus>) {
   return {
     observedGeneration,
     conditions: conditions

@@ -1,5 +1,5 @@
 import { afterEach, describe, expect, it } from 'vitest';
-import { type HttpServer, startHttpServer } from './http-server.ts';
+import { type HttpHandler, type HttpServer, startHttpServer } from './http-server.ts';
 
 let server: HttpServer | undefined;
 afterEach(async () => {
@@ -12,8 +12,8 @@ const start = async () => {
     '127.0.0.1',
     0,
     '--http-bind',
-    new Map([
-      ['thing', (url: URL) => (url.pathname === '/thing' ? { body: { is: 'a thing' } } : undefined)],
+    new Map<string, HttpHandler>([
+      ['thing', (url) => (url.pathname === '/thing' ? { body: { is: 'a thing' } } : undefined)],
       ['text', () => ({ code: 503, body: 'not now\n' })],
       ['broken', () => Promise.reject(new Error('it broke'))],
     ]),

@@ -51,7 +51,7 @@ export class PublishedStatus {
   /** The status that stands; undefined: none, or one that nobody has written yet. */
   get(key: ObjectKey): ObjectStatus | undefined {
     const status = this.find(key)?.object.status as ObjectStatus | undefined;
-    return status && status.conditions ? status : undefined;
+    return status?.conditions ? status : undefined;
   }
 
   /** Notes what a write of `wanted` has left in the API server. */

@@ -1,21 +1,28 @@
 import { aborted } from '../runtime/abort.ts';
 import type { Runnable } from '../runtime/runnable.ts';
-import { type HttpHandler, startHttpServer } from './http-server.ts';
+import { type HttpHandler, startHttpServer, type UpgradeHandler } from './http-server.ts';
 
 export interface StatusPortOptions {
+  /** For logs. Default `status port`. */
+  readonly name?: string;
+  /** Which flag chose the address, for errors. Default `--http-bind`. */
+  readonly flag?: string;
   readonly bind: { readonly host: string; readonly port: number };
   readonly routes: ReadonlyMap<string, HttpHandler>;
+  /** Takes requests for another protocol. */
+  readonly upgrade?: UpgradeHandler;
 }
 
 /** The status and debug port as a part of a manager: it answers from first to last, also about why nothing is served yet. */
 export class StatusPort implements Runnable {
-  readonly name = 'status port';
+  readonly name: string;
   readonly group = 'server';
   readonly #options: StatusPortOptions;
   readonly #listening = Promise.withResolvers<void>();
   #address: string | undefined;
 
   constructor(options: StatusPortOptions) {
+    this.name = options.name ?? 'status port';
     this.#options = options;
     this.#listening.promise.catch(() => {});
   }
@@ -26,9 +33,9 @@ export class StatusPort implements Runnable {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { bind, routes } = this.#options;
+    const { bind, routes, upgrade, flag = '--http-bind' } = this.#options;
     try {
-      const server = await startHttpServer(bind.host, bind.port, '--http-bind', routes);
+      const server = await startHttpServer(bind.host, bind.port, flag, routes, upgrade);
       this.#address = server.address;
       this.#listening.resolve();
       await aborted(signal);

@@ -1,10 +1,10 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { meshKinds, serviceEntryKind } from '../api/index.ts';
 import { systemClock } from '../runtime/clock.ts';
-import { namespaceKind } from '../runtime/testing/kubernetes-kinds.ts';
+import { type FaultProxy, startFaultProxy } from '../runtime/testenv/fault-proxy.ts';
 import { describeApi } from '../runtime/testing/describe-api.ts';
 import { eventually } from '../runtime/testing/eventually.ts';
-import { type FaultProxy, startFaultProxy } from '../runtime/testenv/fault-proxy.ts';
+import { namespaceKind } from '../runtime/testing/kubernetes-kinds.ts';
 import type { PublishedObject } from './published-status.ts';
 import { StatusTracker } from './status-tracker.ts';
 import { StatusWriter, statusFieldManager } from './status-writer.ts';
@@ -24,7 +24,14 @@ describeApi(
     const lead = () => {
       const { cache, client, xds, mesh, logger } = replica;
       tracker = new StatusTracker({ mesh, ledger: xds.ledger, clock: systemClock, logger });
-      const writer = new StatusWriter({ tracker, propagation: xds.ledger, cache, client, kinds: meshKinds, objectIntervalMs: 200 });
+      const writer = new StatusWriter({
+        tracker,
+        propagation: xds.ledger,
+        cache,
+        client,
+        kinds: meshKinds,
+        objectIntervalMs: 200,
+      });
       writer.onWritten((key) => writes.push(key));
       stopLeading = replica.run(writer);
     };
@@ -101,13 +108,45 @@ describeApi(
       await stopLeading();
       tracker.close();
       lead();
+      await applyYaml(replica.client, serviceEntryYaml(`${name}-marker`));
+      await eventually(() => expect(writes.some((each) => each.endsWith('-marker'))).toBe(true));
+      expect((await read())!.metadata.resourceVersion).toBe(metadata.resourceVersion);
       await apply({ address: '10.0.0.2' });
       await eventually(async () => expect((await read())?.status?.observedGeneration).toBe(2));
       await untilReady();
-      expect((await condition('Accepted'))?.lastTransitionTime).toBe(
-        status?.conditions?.find(({ type }) => type === 'Accepted')?.lastTransitionTime,
-      );
-      expect(metadata.generation).toBe(1);
+      const times = (each: PublishedObject['status']) =>
+        each?.conditions
+          ?.map(({ type, lastTransitionTime }) => [type, lastTransitionTime])
+          .filter(([type]) => type === 'Accepted' || type === 'ResolvedRefs');
+      expect(times((await read())!.status)).toEqual(times(status));
+    });
+
+    it('is mended by the next leader where it went wrong meanwhile', async () => {
+      await apply();
+      await untilReady();
+      await stopLeading();
+      tracker.close();
+      const value = { status: { conditions: [], propagation: { summary: '9/9 acked', affected: 9, acked: 9 } } };
+      await replica.client.status(serviceEntryKind).patch(`shop/${name}`, { type: 'merge', value });
+      await eventually(() => expect(replica.cache.store(serviceEntryKind).get(`shop/${name}`)).toMatchObject(value));
+      lead();
+      await untilReady();
+      expect((await read())!.status!.propagation!.summary).toBe('0/0 acked');
+    });
+
+    it('says which verb on which resource it lacks, once', async () => {
+      const said: unknown[] = [];
+      replica.logger.error = (_message, fields) => void said.push({ verb: fields?.verb, resource: fields?.resource });
+      proxy.inject({
+        type: 'status',
+        status: 403,
+        match: ({ verb, resource }) => verb === 'patch' && resource.endsWith('/status'),
+      });
+      await apply();
+      await applyYaml(replica.client, serviceEntryYaml(`${name}-marker`));
+      const nothing = { verb: 'patch', resource: 'serviceentries.networking.istio.io/status' };
+      await eventually(() => expect(said).toEqual([nothing]));
+      expect(tracker.get(key())?.observedGeneration).toBe(1);
     });
 
     it('leaves other writers’ conditions and fields alone, and mends its own', async () => {

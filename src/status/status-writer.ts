@@ -21,7 +21,7 @@ import { TokenBucket } from './token-bucket.ts';
 export const statusFieldManager = 'weft-status';
 
 export interface StatusWriterOptions {
-  readonly tracker: StatusTracker;
+  readonly tracker: Pick<StatusTracker, 'adopt' | 'get' | 'keys' | 'onChange'>;
   /** The tracker's source: tells when counts of any object may have moved. */
   readonly propagation: Pick<PropagationSource, 'onDirty'>;
   /** Filled with `kinds`, their status kept. */
@@ -276,19 +276,23 @@ export class StatusWriter implements Runnable {
 
   #retry(key: ObjectKey, priority: number, error: unknown): void {
     if (isForbidden(error)) {
-      const kind = key.slice(0, key.indexOf('/'));
-      const isKnown = this.#forbiddenUntilMs.has(kind);
-      this.#forbiddenUntilMs.set(kind, this.#clock.monotonicMs() + forbiddenMs);
-      if (!isKnown) {
-        const { verb, resource } = (error as ApiError).request;
-        this.#logger.error('Statuses of a kind may not be written', { kind, verb, resource, error });
-      }
-      return this.#queue.addWithOptions({ priority, afterMs: forbiddenMs }, key);
+      this.#noteForbidden(key, error);
+      this.#queue.addWithOptions({ priority, afterMs: forbiddenMs }, key);
+      return;
     }
     const afterMs = error instanceof ApiError ? error.retryAfterMs : undefined;
     if (!isConflict(error)) this.#logger.warn('A status was not written; it is tried again', { object: key, error });
     if (afterMs !== undefined) this.#queue.addWithOptions({ priority, afterMs }, key);
     else this.#queue.addWithOptions({ priority, rateLimited: true }, key);
+  }
+
+  #noteForbidden(key: ObjectKey, error: ApiError): void {
+    const kind = key.slice(0, key.indexOf('/'));
+    const isKnown = this.#forbiddenUntilMs.has(kind);
+    this.#forbiddenUntilMs.set(kind, this.#clock.monotonicMs() + forbiddenMs);
+    if (isKnown) return;
+    const { verb, resource } = error.request;
+    this.#logger.error('Statuses of a kind may not be written', { kind, verb, resource, error });
   }
 
   #forget(key: ObjectKey): void {

@@ -18,7 +18,7 @@ describeApi(
   (env) => {
     let replica: Replica;
     let tracker: StatusTracker;
-    let stopRecording: () => Promise<void>;
+    let stopLeading: () => Promise<void>;
     let count = 0;
     let name: string;
     const annotated = { metadata: 'annotations: { weft.dev/wait-for-withdrawal: "true" }' };
@@ -29,10 +29,13 @@ describeApi(
       tracker = new StatusTracker({ mesh, ledger: propagation, clock: systemClock, logger });
       const recorder = new EventRecorder({ client, controller: 'weft.dev/operator' });
       const writer = new StatusWriter({ tracker, propagation, cache, client, kinds: meshKinds, objectIntervalMs: 200 });
-      stopRecording = replica.run(recorder);
-      replica.run(new ObjectEvents({ writer, recorder }));
-      replica.run(writer);
-      replica.run(new Withdrawal({ cache, client, kinds: meshKinds, mesh, propagation, recorder, deadlineMs }));
+      const withdrawal = new Withdrawal({ cache, client, kinds: meshKinds, mesh, propagation, recorder, deadlineMs });
+      const events = new ObjectEvents({ writer, recorder });
+      const ends = [recorder, events, writer, withdrawal].map((part) => replica.run(part));
+      stopLeading = async () => {
+        for (const end of ends.toReversed()) await end();
+        tracker.close();
+      };
     };
 
     beforeEach(async () => {
@@ -76,7 +79,9 @@ describeApi(
       for (const response of slow.responses.slice(heard)) slow.answer(response, 'ack');
       await eventually(async () => expect(await read()).toBeUndefined());
       expect(slow.of(typeUrls.cluster).resources.has(`outbound|80||${name}.example.com`)).toBe(false);
-      await eventually(async () => expect(await events()).toContainEqual(expect.stringMatching(/^Normal Withdrawn: dropped by 2 proxies in/)));
+      await eventually(async () =>
+        expect(await events()).toContainEqual(expect.stringMatching(/^Normal Withdrawn: dropped by 2 proxies in/)),
+      );
     });
 
     it('lets an object go at the deadline, and says who still has it', async () => {
@@ -90,7 +95,9 @@ describeApi(
       await remove();
       await eventually(async () => expect(await read()).toBeUndefined());
       await eventually(async () =>
-        expect(await events()).toContainEqual(expect.stringMatching(/^Warning WithdrawalOverdue: not dropped by shop\/slow after/)),
+        expect(await events()).toContainEqual(
+          expect.stringMatching(/^Warning WithdrawalOverdue: not dropped by shop\/slow after/),
+        ),
       );
     });
 
@@ -104,18 +111,20 @@ describeApi(
       expect((await read())?.metadata.finalizers).toBeUndefined();
     });
 
-    it('tells of an object’s way in events, each once', async () => {
+    it('tells of an object’s way in events, each once, whoever leads', async () => {
       lead();
       replica.connect('one');
       await apply({ address: '10.0.0.1', spec: 'addresses: ["10.0.0.0/99"]' });
       await eventually(async () => expect((await read())?.status?.observedGeneration).toBe(1));
       await apply();
       await untilAcked(1);
+      await stopLeading();
+      lead();
       await apply({ address: '10.0.0.2' });
       await eventually(async () => expect((await events()).filter((event) => event.includes('Propagated')).length).toBe(2));
       await remove();
       await eventually(async () => expect(await events()).toContainEqual(expect.stringContaining('Withdrawn')));
-      await stopRecording();
+      await stopLeading();
       expect((await events()).map((event) => event.split(':')[0]).sort()).toEqual([
         'Normal Accepted',
         'Normal AddressAllocated',

@@ -209,4 +209,5 @@ export class Withdrawal implements Runnable {
   }
 }
 
-const asksToWait = ({ metadata }: DeepReadonly<PublishedObject>) => metadata.annotations?.[waitForWithdrawalAnnotation] === 'true';
+const asksToWait = ({ metadata }: DeepReadonly<PublishedObject>) =>
+  metadata.annotations?.[waitForWithdrawalAnnotation] === 'true';

@@ -132,7 +132,7 @@ export const arbitraryPod: fc.Arbitrary<KubernetesObject> = fc
     name: podName,
     namespace,
     labels: label,
-    locality: fc.option(fc.constantFrom('eu.a', 'eu/b/c'), { freq: 1 }),
+    locality: fc.option(fc.constantFrom('eu.a', 'eu/b/c'), { freq: 2 }),
     nodeName,
     podIPs: fc.constantFrom([], ['10.0.0.1'], ['10.1.1.1', '2001:db8:1::1'], ['2001:db8::1']),
     phase: fc.constantFrom('Pending', 'Running', 'Running', 'Running', 'Succeeded'),
@@ -192,6 +192,10 @@ export const settledObjects: readonly KubernetesObject[] = [
   serviceKind.slim({
     metadata: { ...shop, name: 'c' },
     spec: { type: 'ExternalName', externalName: 'one.shop.svc.cluster.local' },
+  }),
+  serviceKind.slim({
+    metadata: { ...shop, name: 'd' },
+    spec: { type: 'ExternalName', externalName: 'c.shop.svc.cluster.local' },
   }),
   podKind.slim({
     metadata: { ...shop, name: 'p1', labels: { app: 'x' } },

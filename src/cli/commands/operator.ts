@@ -1,8 +1,11 @@
+import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
+import type { Replication } from '../../leader-duties.ts';
 import { createOperator } from '../../operator.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { loadKubeConfig } from '../../runtime/manager/kube-config.ts';
 import { setupSignalHandler } from '../../runtime/manager/signals.ts';
+import { formatAddress } from '../../xds/bind-address.ts';
 import { defaultOperatorNamespace } from '../cluster/connection-options.ts';
 import { CommandError } from '../command-error.ts';
 import { type HostPort, parseHostPort } from '../host-port.ts';
@@ -15,6 +18,8 @@ interface OperatorFlags extends ServeOptions {
   readonly namespace?: string;
   readonly leaderElect: boolean;
   readonly healthBind?: HostPort;
+  readonly replicaBind?: HostPort;
+  readonly replicaTokenFile?: string;
 }
 
 /** Every address, IPv4 and IPv6 where the machine has both. */
@@ -37,6 +42,12 @@ export function addOperatorCommand(program: Command): void {
       parseBoolean,
       true,
     )
+    .option(
+      '--replica-bind <host:port>',
+      'where other replicas stream their counts while this one leads; with --replica-token-file',
+      (text) => parseHostPort(text, '--replica-bind'),
+    )
+    .option('--replica-token-file <file>', 'a secret that all replicas share')
     .option('--health-bind <host:port>', `/healthz and /readyz (default "*:${healthPort}")`, (text) =>
       parseHostPort(text, '--health-bind'),
     );
@@ -61,6 +72,7 @@ async function serve(flags: OperatorFlags): Promise<void> {
       namespace: flags.namespace ?? process.env.POD_NAMESPACE ?? contextNamespace ?? defaultOperatorNamespace,
       metricsBind: flags.metricsBind ?? { port: metricsPort },
       healthBind: flags.healthBind ?? { port: healthPort },
+      ...readReplication(flags),
       leaderElection: flags.leaderElect ? {} : false,
     });
     void served.then((addresses) => logger.info('Serving', { ...addresses }));
@@ -69,6 +81,17 @@ async function serve(flags: OperatorFlags): Promise<void> {
     logger.error('The operator has failed', { error });
     throw new CommandError(error instanceof Error ? error.message : String(error), 1, error);
   }
+}
+
+/** Replicas reach each other by the pod's address, or where a single host was bound, by that. */
+function readReplication({ leaderElect, replicaBind: bind, replicaTokenFile }: OperatorFlags): { replication?: Replication } {
+  if (!leaderElect || !bind) return {};
+  if (replicaTokenFile === undefined)
+    throw new Error('--replica-bind needs --replica-token-file: whoever may connect is believed');
+  const token = readFileSync(replicaTokenFile, 'utf8').trim();
+  if (token === '') throw new Error(`--replica-token-file ${replicaTokenFile}: the file is empty`);
+  if (bind.port === 0) throw new Error('--replica-bind: the other replicas have to know the port; 0 takes any');
+  return { replication: { bind, token, advertised: formatAddress(process.env.POD_IP ?? bind.host, bind.port) } };
 }
 
 function parseBoolean(text: string): boolean {

@@ -1,7 +1,7 @@
+import type { TypeUrl } from '../../envoy/resource.ts';
 import type { Mesh } from '../../mesh/mesh.ts';
 import type { ObjectKey } from '../../mesh/object-key.ts';
 import type { Clock } from '../../runtime/clock.ts';
-import type { TypeUrl } from '../../envoy/resource.ts';
 import type { DirtyObjects, Propagation, ResourceRejection } from '../../xds/ledger.ts';
 import type { PropagationSource, PropagationTotal } from '../propagation-source.ts';
 import type { ObjectLine, ReplicaLine } from './replica-line.ts';
@@ -65,9 +65,8 @@ export class MergedPropagation implements PropagationSource {
   propagation(object: ObjectKey): PropagationTotal {
     const own = this.#options.local.propagation(object);
     if (this.#replicas.size === 0) return own;
-    const parts: Pick<Propagation, 'affected' | 'acked' | 'rejected' | 'pending' | 'rejections' | 'laggards' | 'pendingSince'>[] = [
-      own,
-    ];
+    const parts: Pick<Propagation, 'affected' | 'acked' | 'rejected' | 'pending' | 'rejections' | 'laggards' | 'pendingSince'>[] =
+      [own];
     let lagging = false;
     for (const { rows, isSynced } of this.#replicas) {
       const row = rows.get(object);
@@ -75,10 +74,15 @@ export class MergedPropagation implements PropagationSource {
       if (!isSynced) continue;
       const isCurrent = this.#isCurrent(object, row);
       lagging ||= !isCurrent;
-      if (row) parts.push(isCurrent ? countsOf(row) : { ...countsOf(row), acked: 0, rejected: 0, rejections: [], pending: row.affected });
+      if (row)
+        parts.push(
+          isCurrent ? countsOf(row) : { ...countsOf(row), acked: 0, rejected: 0, rejections: [], pending: row.affected },
+        );
     }
     const sum = (count: 'affected' | 'acked' | 'rejected' | 'pending') => parts.reduce((total, part) => total + part[count], 0);
-    const byWait = parts.filter(({ pending }) => pending > 0).sort((a, b) => (a.pendingSince ?? Infinity) - (b.pendingSince ?? Infinity));
+    const byWait = parts
+      .filter(({ pending }) => pending > 0)
+      .sort((a, b) => (a.pendingSince ?? Infinity) - (b.pendingSince ?? Infinity));
     return {
       affected: sum('affected'),
       acked: sum('acked'),

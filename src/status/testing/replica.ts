@@ -70,7 +70,7 @@ export class Replica {
     return proxy;
   }
 
-  /** Ends it as an orderly stop does; `kill` leaves the proxies' streams to break. */
+  /** Ends it, and the proxies connected to it. */
   async stop(): Promise<void> {
     for (const proxy of this.#proxies) proxy.close();
     this.#stop.abort();

@@ -104,6 +104,6 @@ function serviceNames({ metadata }: DeepReadonly<EndpointSlice>): ObjectName[] {
 
 /** Of a pod's changes only those matter to Services that make it stand elsewhere; the rest comes by its slices. */
 const movesPod: Predicate<Pod> = (event) => {
-  if (event.type === 'update') return false;
+  if (event.type === 'update') return podLocalityLabel(event.objectOld) !== podLocalityLabel(event.objectNew);
   return podLocalityLabel(event.object) !== undefined;
 };
