@@ -1,4 +1,5 @@
-import { ask } from '../src/cli/control-plane-client.ts';
+import { defaultOperatorNamespace } from '../src/cli/cluster/connection-options.ts';
+import { connect } from '../src/cli/control-plane-client.ts';
 import { type Diagnostic, formatDiagnostic } from '../src/sources/file/diagnostic.ts';
 import type { StatusByName } from '../src/status/http-routes.ts';
 import { type ObjectRow, objectRows } from './object-rows.ts';
@@ -12,7 +13,8 @@ export interface Observation {
 
 /** Asks the control plane's status port, as `weft status` does. */
 export async function observe(httpAddress: string): Promise<Observation> {
-  const diagnostics = (await ask<Diagnostic[]>(httpAddress, '/diagnostics')) ?? [];
-  const objects = objectRows((await ask<StatusByName>(httpAddress, '/status')) ?? {}, Date.now());
+  const plane = await connect({ address: httpAddress, operatorNamespace: defaultOperatorNamespace });
+  const diagnostics = (await plane.askLeader<Diagnostic[]>('/diagnostics')) ?? [];
+  const objects = objectRows((await plane.askLeader<StatusByName>('/status')) ?? {}, Date.now());
   return { objects, problems: [...diagnostics.map(formatDiagnostic), ...objects.flatMap(({ problems }) => problems)] };
 }

@@ -1,8 +1,7 @@
 import { Registry } from 'prom-client';
 import { meshKinds } from './api/index.ts';
+import { createControlPlane } from './control-plane.ts';
 import { checkObject } from './controllers/check-object.ts';
-import { createMeshControllers } from './controllers/index.ts';
-import { Mesh } from './mesh/mesh.ts';
 import type { MeshConfig } from './mesh/mesh-config.ts';
 import { Cache } from './runtime/cache/cache.ts';
 import { systemClock } from './runtime/clock.ts';
@@ -10,10 +9,7 @@ import type { Logger } from './runtime/logger.ts';
 import { FileSource } from './sources/file/file-source.ts';
 import { createHttpRoutes, metricsHandler } from './status/http-routes.ts';
 import { type HttpServer, startHttpServer } from './status/http-server.ts';
-import { StatusTracker } from './status/status-tracker.ts';
 import { version } from './version.ts';
-import { MeshClasses } from './xds/mesh-classes.ts';
-import { createXdsServer } from './xds/server.ts';
 
 export interface StandaloneOptions {
   /** Directories and files of YAML. */
@@ -53,10 +49,8 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
 
   const cache = new Cache({ logger });
   const source = new FileSource({ paths, cache, logger, kinds: meshKinds, validate: checkObject, deliversInvalid: true });
-  const mesh = new Mesh(config, clock.now);
-  const controllers = createMeshControllers({ cache, mesh, logger, clock, registry });
-  const xds = createXdsServer({ classes: new MeshClasses(mesh, logger), clock, logger, registry });
-  const status = new StatusTracker({ mesh, ledger: xds.ledger, clock, logger });
+  const plane = createControlPlane({ cache, config, clock, logger, registry, isCluster: false });
+  const { controllers, xds, status } = plane;
   const servers: HttpServer[] = [];
 
   const parts = [source, ...controllers].map((part) => part.start(stopping.signal));
@@ -67,7 +61,7 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
     stopping.abort();
     await Promise.allSettled(parts);
     await xds.close({ deadlineMs });
-    status.close();
+    plane.close();
     await Promise.all(servers.map((server) => server.close()));
   };
 

@@ -1,27 +1,29 @@
 import { readFileSync } from 'node:fs';
 import { defaultMeshConfig, type MeshConfig } from '../mesh/mesh-config.ts';
-import { parseMeshConfig } from '../mesh/parse-mesh-config.ts';
+import { readMeshConfig } from '../mesh/read-mesh-config.ts';
 import { CommandError } from './command-error.ts';
+
+/** A mesh config, and the file that it comes from. */
+export interface LoadedMeshConfig {
+  readonly config: MeshConfig;
+  /** Absent: no file was named. */
+  readonly file?: { readonly path: string; readonly text: string };
+}
 
 /**
  * Reads a mesh config file; without one, the defaults.
  * @param warn told of keys that mean nothing to Weft
  */
-export function loadMeshConfig(file: string | undefined, warn: (message: string) => void): MeshConfig {
-  if (file === undefined) return defaultMeshConfig;
+export function loadMeshConfig(path: string | undefined, warn: (message: string) => void): LoadedMeshConfig {
+  if (path === undefined) return { config: defaultMeshConfig };
   let text: string;
   try {
-    text = readFileSync(file, 'utf8');
+    text = readFileSync(path, 'utf8');
   } catch (cause) {
-    throw new CommandError(`--mesh-config ${file}: ${cause instanceof Error ? cause.message : String(cause)}`, 1, cause);
+    throw new CommandError(`--mesh-config ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, 1, cause);
   }
-  const { config, problems } = parseMeshConfig(text);
-  const located = problems.map(({ severity, line, column, message }) => ({
-    severity,
-    text: `${file}:${line}:${column}: ${message}`,
-  }));
-  const errors = located.filter(({ severity }) => severity === 'error');
-  if (errors.length) throw new CommandError(errors.map(({ text: message }) => message).join('\n'));
-  for (const problem of located) warn(problem.text);
-  return config;
+  const { config, errors, warnings } = readMeshConfig(text, path);
+  if (errors.length) throw new CommandError(errors.join('\n'));
+  for (const warning of warnings) warn(warning);
+  return { config, file: { path, text } };
 }

@@ -1,7 +1,9 @@
+import { basename } from 'node:path';
 import { Command, CommanderError } from 'commander';
 import { version } from '../version.ts';
 import { CommandError } from './command-error.ts';
 import { addAnalyzeCommand } from './commands/analyze.ts';
+import { addOperatorCommand } from './commands/operator.ts';
 import { addProxyConfigCommand } from './commands/proxy-config.ts';
 import { addProxyStatusCommand } from './commands/proxy-status.ts';
 import { addStandaloneCommand } from './commands/standalone.ts';
@@ -10,7 +12,10 @@ import { addTranslateCommand } from './commands/translate.ts';
 import { addVersionCommand } from './commands/version.ts';
 import { addWaitCommand } from './commands/wait.ts';
 
-const program = new Command('weft')
+/** As a plugin, kubectl starts `kubectl-weft` for `kubectl weft`. */
+const isPlugin = basename(process.argv[1] ?? '') === 'kubectl-weft';
+
+const program = new Command(isPlugin ? 'kubectl weft' : 'weft')
   .description("A service mesh control plane that speaks Istio's API and tells how far each change has got.")
   .version(version, '-V, --version')
   .configureHelp({ showGlobalOptions: false })
@@ -18,6 +23,7 @@ const program = new Command('weft')
   .exitOverride();
 
 for (const add of [
+  addOperatorCommand,
   addStandaloneCommand,
   addTranslateCommand,
   addAnalyzeCommand,

@@ -23,10 +23,12 @@ export interface FragmentReconcilerOptions<T extends KubernetesObject> {
   readonly mesh: Mesh;
   /** Pure: only called with an object that has passed validation. */
   readonly compile: (object: DeepReadonly<T>) => Compiled;
+  /** Whether a namespace takes part; an object of another is as one that is not there. Default: all do. */
+  readonly includes?: (namespace: string) => boolean;
 }
 
 /**
- * Keeps one kind's fragments in the mesh: validates and compiles each generation once.
+ * Keeps one kind's fragments in the mesh: validates and compiles each generation once. An object that is being deleted is gone.
  * An invalid generation leaves the last good one in force and is said in the verdict.
  */
 export class FragmentReconciler<T extends KubernetesObject> implements Reconciler {
@@ -39,32 +41,34 @@ export class FragmentReconciler<T extends KubernetesObject> implements Reconcile
   }
 
   reconcile(request: Request): Result {
-    const { kind, store, mesh, compile } = this.#options;
+    const { kind, store, mesh, compile, includes = () => true } = this.#options;
     const { namespace, name } = parseObjectName(request.name);
     const key = objectKey(kind.kind, namespace, name);
-    const object = store.get(request.name);
-    if (!object) {
+    const object = includes(namespace) ? store.get(request.name) : undefined;
+    // What is being deleted is withdrawn at once; finalizers only hold up its end until proxies have dropped it.
+    if (!object || object.metadata.deletionTimestamp !== undefined) {
       this.#judged.delete(request.name);
       mesh.delete(key);
       mesh.verdicts.delete(key);
       return {};
     }
     if (this.#isJudged(request.name, object)) return {};
-    const generation = object.metadata.generation ?? 0;
+    const { generation = 0, uid } = object.metadata;
     const findings = checkObject(kind, object);
     if (hasErrors(findings)) {
       const generationInForce = mesh.verdicts.get(key)?.generationInForce;
-      mesh.verdicts.set(key, { generation, outcome: 'invalid', findings, generationInForce });
+      mesh.verdicts.set(key, { generation, uid, outcome: 'invalid', findings, generationInForce });
     } else {
       const compiled = compile(object);
       if (compiled.outcome === 'accepted') {
         mesh.put(key, compiled.fragment);
         const all = [...findings, ...(compiled.warnings ?? [])];
-        mesh.verdicts.set(key, { generation, outcome: 'accepted', findings: all, generationInForce: generation });
+        mesh.verdicts.set(key, { generation, uid, outcome: 'accepted', findings: all, generationInForce: generation });
       } else {
         mesh.delete(key);
         mesh.verdicts.set(key, {
           generation,
+          uid,
           outcome: 'unsupported',
           findings: [...findings, compiled.finding],
           generationInForce: undefined,

@@ -1,9 +1,12 @@
+import type { LabelSelector } from '../api/label-selector.ts';
 import type { OutboundTrafficMode } from './sidecar.ts';
 
 /** The mesh-wide settings, by the words of Istio's MeshConfig. */
 export interface MeshConfig {
   /** Where mesh-wide defaults live. */
   readonly rootNamespace: string;
+  /** The namespaces that take part, by their labels: those that one of the selectors matches; empty: all of them. */
+  readonly discoverySelectors: readonly LabelSelector[];
   /** What a proxy does with traffic for hosts the mesh does not know, where no Sidecar says otherwise. */
   readonly outboundTrafficPolicy: { readonly mode: OutboundTrafficMode };
   /** Access log of every proxy; empty: none. `/dev/stdout` is usual. */
@@ -24,6 +27,7 @@ export interface MeshConfig {
 /** Istio's defaults, and pools large enough that hosts practically never meet on one address (docs/adr/0004). */
 export const defaultMeshConfig: MeshConfig = {
   rootNamespace: 'istio-system',
+  discoverySelectors: [],
   outboundTrafficPolicy: { mode: 'ALLOW_ANY' },
   accessLogFile: '',
   accessLogFormat: '',

@@ -1,6 +1,7 @@
+import { isDeepStrictEqual } from 'node:util';
 import { AddressPool } from './address-pool.ts';
 import { defaultMeshConfig, type MeshConfig } from './mesh-config.ts';
-import type { ObjectKey } from './object-key.ts';
+import { type ObjectKey, objectKey } from './object-key.ts';
 import type { DeclaredService, Workload } from './service.ts';
 import { ServiceRegistry } from './service-registry.ts';
 import type { Sidecar } from './sidecar.ts';
@@ -8,21 +9,32 @@ import { SidecarIndex } from './sidecar-index.ts';
 import { Verdicts } from './verdict.ts';
 
 /** What an object means to the mesh: compiled once for each of its generations, immutable. */
-export type Fragment =
+export type Fragment = (
   | { readonly kind: 'services'; readonly services: readonly DeclaredService[] }
   | { readonly kind: 'workload'; readonly workload: Workload }
-  | { readonly kind: 'sidecar'; readonly sidecar: Sidecar };
+  | { readonly kind: 'sidecar'; readonly sidecar: Sidecar }
+) & {
+  /** The object has no status of its own (a Service, a Pod): where it touches nothing, nobody is told. Default: it has one. */
+  readonly isUntracked?: boolean;
+};
+
+/** Stands for the mesh config where a change names its object. */
+export const meshConfigKey: ObjectKey = objectKey('MeshConfig', '', 'mesh');
 
 /** What one put or delete touched. Names, not contents: readers look at the mesh, which is consistent between turns. */
 export interface Change {
   /** The mesh's revision after the change. */
   readonly revision: number;
-  /** The object that was put or deleted. */
+  /** The object that was put or deleted, or {@link meshConfigKey}. */
   readonly object: ObjectKey;
   /** Hosts whose service, or choice of service, may differ now. */
   readonly hosts: ReadonlySet<string>;
+  /** IP addresses at which a service's endpoint came, went or serves other ports: a proxy there may serve something else now. */
+  readonly addresses: ReadonlySet<string>;
   /** Set when a Sidecar came, went or changed: the namespace whose scopes it may rule (the root namespace: every one). */
   readonly sidecarNamespace?: string;
+  /** The mesh config is another one: every proxy may be concerned. */
+  readonly isConfigChanged: boolean;
   /** Nothing but endpoints changed. */
   readonly endpointsOnly: boolean;
 }
@@ -38,7 +50,6 @@ export interface Intake {
  * JavaScript runs one turn at a time, so a synchronous read is consistent without a lock or a copy.
  */
 export class Mesh {
-  readonly config: MeshConfig;
   readonly services: ServiceRegistry;
   readonly sidecars = new SidecarIndex();
   readonly verdicts = new Verdicts();
@@ -46,18 +57,41 @@ export class Mesh {
   readonly #intakes = new Map<ObjectKey, Intake>();
   readonly #listeners = new Set<(change: Change) => void>();
   readonly #now: () => number;
+  #config: MeshConfig;
+  #pools: ReadonlyMap<string, AddressPool>;
   #revision = 0;
-  #touched = new Map<string, boolean>();
+  #touchedHosts = new Map<string, boolean>();
+  #touchedAddresses = new Set<string>();
 
   /** @param now the clock by which intakes are stamped, in milliseconds */
   constructor(config: MeshConfig = defaultMeshConfig, now: () => number = Date.now) {
-    this.config = config;
+    this.#config = config;
     this.#now = now;
-    const { ipv4, ipv6 } = config.automaticAddresses;
-    const pools = [ipv4, ipv6].filter((cidr) => cidr !== '').map((cidr) => new AddressPool(cidr));
-    this.services = new ServiceRegistry(pools, (hostname, endpointsOnly) => {
-      this.#touched.set(hostname, endpointsOnly && (this.#touched.get(hostname) ?? true));
+    this.#pools = poolsOf(config);
+    this.services = new ServiceRegistry([...this.#pools.values()], {
+      host: (hostname, endpointsOnly) => {
+        this.#touchedHosts.set(hostname, endpointsOnly && (this.#touchedHosts.get(hostname) ?? true));
+      },
+      address: (address) => this.#touchedAddresses.add(address),
     });
+  }
+
+  get config(): MeshConfig {
+    return this.#config;
+  }
+
+  /**
+   * Puts another config in force; undefined where it says the same as the one before. Automatic addresses stay
+   * as long as their pool does; where a pool is replaced, its hosts are given new ones.
+   */
+  setConfig(config: MeshConfig): Change | undefined {
+    if (isDeepStrictEqual(config, this.#config)) return undefined;
+    this.#config = config;
+    const pools = poolsOf(config, this.#pools);
+    const isMoved = [...pools.keys()].join() !== [...this.#pools.keys()].join();
+    this.#pools = pools;
+    if (isMoved) this.services.setPools([...pools.values()]);
+    return this.#announce(meshConfigKey, { mayBeEndpointsOnly: false, isConfigChanged: true });
   }
 
   /** Counts the changes so far. */
@@ -83,7 +117,7 @@ export class Mesh {
       case 'sidecar':
         this.sidecars.put(fragment.sidecar);
     }
-    return this.#announce(key, fragment, before);
+    return this.#announceObject(key, fragment, before !== undefined);
   }
 
   /** Forgets an object; undefined where it was not known. */
@@ -101,7 +135,7 @@ export class Mesh {
       case 'sidecar':
         this.sidecars.delete(key, before.sidecar.namespace);
     }
-    const change = this.#announce(key, before, undefined);
+    const change = this.#announceObject(key, before, false);
     this.#intakes.delete(key);
     return change;
   }
@@ -110,7 +144,7 @@ export class Mesh {
     return this.#fragments.get(key);
   }
 
-  /** When the object's present meaning was taken in. */
+  /** When the object's present meaning was taken in; undefined where it is not known, or has no status that could tell. */
   intake(key: ObjectKey): Intake | undefined {
     return this.#intakes.get(key);
   }
@@ -121,20 +155,51 @@ export class Mesh {
     return () => this.#listeners.delete(listener);
   }
 
-  #announce(object: ObjectKey, fragment: Fragment, before: Fragment | undefined): Change {
-    const hosts = this.#touched;
-    this.#touched = new Map();
-    const endpointsOnly =
-      hosts.size > 0 && [...hosts.values()].every(Boolean) && (before !== undefined || fragment.kind === 'workload');
+  #announceObject(object: ObjectKey, fragment: Fragment, isUpdate: boolean): Change {
+    const { kind, isUntracked = false } = fragment;
+    return this.#announce(object, {
+      mayBeEndpointsOnly: isUpdate || kind === 'workload',
+      isUntracked,
+      ...(kind === 'sidecar' ? { sidecarNamespace: fragment.sidecar.namespace } : {}),
+    });
+  }
+
+  #announce(
+    object: ObjectKey,
+    options: {
+      readonly mayBeEndpointsOnly: boolean;
+      readonly isUntracked?: boolean;
+      readonly sidecarNamespace?: string;
+      readonly isConfigChanged?: boolean;
+    },
+  ): Change {
+    const { mayBeEndpointsOnly, isUntracked = false, sidecarNamespace, isConfigChanged = false } = options;
+    const [touched, addresses] = [this.#touchedHosts, this.#touchedAddresses];
+    this.#touchedHosts = new Map();
+    this.#touchedAddresses = new Set();
+    const isSilent = isUntracked && !touched.size;
+    if (!isSilent) this.#revision++;
     const change: Change = {
-      revision: ++this.#revision,
+      revision: this.#revision,
       object,
-      hosts: new Set(hosts.keys()),
-      ...(fragment.kind === 'sidecar' ? { sidecarNamespace: fragment.sidecar.namespace } : {}),
-      endpointsOnly,
+      hosts: new Set(touched.keys()),
+      addresses,
+      ...(sidecarNamespace === undefined ? {} : { sidecarNamespace }),
+      isConfigChanged,
+      endpointsOnly: mayBeEndpointsOnly && touched.size > 0 && [...touched.values()].every(Boolean),
     };
-    this.#intakes.set(object, { revision: change.revision, atMs: this.#now() });
+    if (isSilent) return change;
+    if (!isUntracked) this.#intakes.set(object, { revision: change.revision, atMs: this.#now() });
     for (const listener of this.#listeners) listener(change);
     return change;
   }
+}
+
+/** The pools of a config by CIDR: those already at work, and new ones. */
+function poolsOf(
+  { automaticAddresses: { ipv4, ipv6 } }: MeshConfig,
+  known: ReadonlyMap<string, AddressPool> = new Map(),
+): ReadonlyMap<string, AddressPool> {
+  const cidrs = [ipv4, ipv6].filter((cidr) => cidr !== '');
+  return new Map(cidrs.map((cidr) => [cidr, known.get(cidr) ?? new AddressPool(cidr)]));
 }

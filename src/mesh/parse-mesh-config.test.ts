@@ -17,6 +17,27 @@ describe('parseMeshConfig', () => {
     });
   });
 
+  it('reads discoverySelectors, and says all that is wrong with them', () => {
+    const { config, problems } = parseMeshConfig(
+      'discoverySelectors:\n- matchLabels: { mesh: on }\n- matchExpressions: [{ key: team, operator: In, values: [a] }]\n',
+    );
+    expect(problems).toEqual([]);
+    expect(config.discoverySelectors).toEqual([
+      { matchLabels: { mesh: 'on' } },
+      { matchExpressions: [{ key: 'team', operator: 'In', values: ['a'] }] },
+    ]);
+    expect(parseMeshConfig('discoverySelectors:\n- { matchLabels: { a: 1 } }\n- all\n').problems).toEqual([
+      {
+        severity: 'error',
+        line: 2,
+        column: 1,
+        message:
+          'discoverySelectors[0].matchLabels.a: expected a string, found 1; put it in quotes; ' +
+          '[1]: expected a map of matchLabels and matchExpressions, found "all"',
+      },
+    ]);
+  });
+
   it('warns of keys that mean nothing to Weft, at their place', () => {
     expect(parseMeshConfig('rootNamespace: mesh\nenableTracing: true\n').problems).toEqual([
       { severity: 'warning', line: 2, column: 16, message: 'enableTracing means nothing to Weft and is ignored' },
@@ -37,6 +58,7 @@ describe('parseMeshConfig', () => {
       'automaticAddresses: { ipv4: 10.0.0.0 }',
       'automaticAddresses: expected ipv4 and ipv6 as CIDRs, or empty for none; found "10.0.0.0"',
     ],
+    ['discoverySelectors: { mesh: on }', 'discoverySelectors: expected a list of label selectors'],
     ['rootNamespace: 7', 'rootNamespace: expected a namespace'],
     ['accessLogEncoding: XML', 'accessLogEncoding: expected TEXT or JSON'],
     ['- a list', 'expected a map of MeshConfig fields'],

@@ -1,6 +1,7 @@
 import { LineCounter, parseDocument } from 'yaml';
 import { subnetProblem } from '../api/address.ts';
 import { parseDurationMs } from '../api/duration.ts';
+import { readLabelSelector } from '../api/label-selector.ts';
 import { defaultMeshConfig, type MeshConfig } from './mesh-config.ts';
 
 /** A problem of a mesh config, at its place in the file. */
@@ -16,6 +17,17 @@ type FieldReader = (value: unknown) => Partial<MeshConfig> | string;
 
 const readers: Record<string, FieldReader> = {
   rootNamespace: (value) => (typeof value === 'string' && value !== '' ? { rootNamespace: value } : 'expected a namespace'),
+  discoverySelectors: (value) => {
+    if (!Array.isArray(value)) return 'expected a list of label selectors';
+    const read = value.map(readLabelSelector);
+    const problems = read.flatMap((result, index) =>
+      'problems' in result
+        ? result.problems.map(({ path, message }) => `[${index}]${path === '' ? '' : `.${path}`}: ${message}`)
+        : [],
+    );
+    if (problems.length) return problems.join('; ');
+    return { discoverySelectors: read.flatMap((result) => ('selector' in result ? [result.selector] : [])) };
+  },
   outboundTrafficPolicy: (value) => {
     const mode = isMap(value) ? (value.mode ?? 'ALLOW_ANY') : undefined;
     return mode === 'ALLOW_ANY' || mode === 'REGISTRY_ONLY'
@@ -67,7 +79,7 @@ export function parseMeshConfig(text: string): { config: MeshConfig; problems: M
       continue;
     }
     const result = read(content);
-    if (typeof result === 'string') report('error', offset, `${name}: ${result}`);
+    if (typeof result === 'string') report('error', offset, `${name}${result.startsWith('[') ? '' : ': '}${result}`);
     else config = { ...config, ...result };
   }
   const problem = accessLogProblem(config);

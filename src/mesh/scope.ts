@@ -2,6 +2,7 @@ import type { Mesh } from './mesh.ts';
 import type { EgressView } from './proxy-view.ts';
 import type { Service, ServiceSpec } from './service.ts';
 import { defaultEgress, type EgressSpec, matchesHost, type Sidecar } from './sidecar.ts';
+import { isVisibleTo } from './visibility.ts';
 
 /** A host that means something else to one egress listener than before. */
 export interface ScopeChange {
@@ -32,10 +33,11 @@ class EgressScope implements EgressView {
     namespace: string,
     hostname: string,
   ): { before: Service | undefined; after: Service | undefined } | undefined {
-    const origin = mesh.services.choose(hostname, namespace, this.#importsEverything ? undefined : (spec) => this.#imports(spec));
+    const isImported = this.#importsEverything ? undefined : (spec: ServiceSpec) => this.#imports(spec.namespace, spec.hostname);
+    const origin = mesh.services.choose(hostname, namespace, isImported);
     if (origin === this.#origins.get(hostname)) return undefined;
     const before = this.services.get(hostname);
-    const after = origin && narrow(origin, this.spec);
+    const after = origin && narrow(this.#withImportedAliases(origin, namespace), this.spec);
     if (origin) this.#origins.set(hostname, origin);
     else this.#origins.delete(hostname);
     if (after) this.services.set(hostname, after);
@@ -52,10 +54,19 @@ class EgressScope implements EgressView {
     }
   }
 
-  #imports(spec: ServiceSpec): boolean {
+  /** Istio's rule: another name of a service counts where the patterns for the service's namespace cover it. */
+  #withImportedAliases(service: Service, namespace: string): Service {
+    const aliases = service.aliases.filter(
+      (alias) =>
+        isVisibleTo(alias, namespace) && (this.#importsEverything || this.#imports(service.spec.namespace, alias.hostname)),
+    );
+    return aliases.length === service.aliases.length ? service : { ...service, aliases };
+  }
+
+  #imports(ofNamespace: string, hostname: string): boolean {
     let isImported = false;
     for (const { namespace, host, isExcluded } of this.spec.hosts) {
-      if ((namespace !== '*' && namespace !== spec.namespace) || !matchesHost(host, spec.hostname)) continue;
+      if ((namespace !== '*' && namespace !== ofNamespace) || !matchesHost(host, hostname)) continue;
       if (isExcluded) return false;
       isImported = true;
     }

@@ -1,6 +1,7 @@
 import { afterEach, describe, expect, it } from 'vitest';
 import { parseObjects, startTestMesh, type TestMesh } from '../testing/load-mesh.ts';
 import type { MeshConfig } from './mesh-config.ts';
+import { explainPrecedence } from './service.ts';
 
 let test: TestMesh;
 afterEach(() => test.stop());
@@ -20,6 +21,13 @@ kind: ServiceEntry
 metadata: { namespace: ${namespace}, name: ${name}, creationTimestamp: "2026-01-0${age + 1}T00:00:00Z" }
 spec: { ports: [{ number: 80, name: tcp, protocol: TCP }], resolution: STATIC, endpoints: [{ address: 10.0.0.${age + 1} }], ${spec} }`);
 }
+
+const kubernetesService = () =>
+  parseObjects(`
+apiVersion: v1
+kind: Service
+metadata: { namespace: shop, name: a, creationTimestamp: "2026-02-01T00:00:00Z" }
+spec: { clusterIP: 10.96.0.1, clusterIPs: [10.96.0.1], ports: [{ port: 80 }] }`);
 
 const outcomesOf = (name: string) => test.mesh.services.outcomes(`ServiceEntry/${name}`);
 const chosen = (host: string, namespace: string) => test.mesh.services.choose(host, namespace)?.spec.owner;
@@ -53,6 +61,24 @@ describe('two that claim one host', () => {
       "third/own: hosts: [a.example.com], exportTo: ['.']",
     );
     for (const name of ['shop/public', 'client/own', 'third/own']) expect(outcomesOf(name)[0]?.lostHost, name).toBeUndefined();
+  });
+
+  it('a Kubernetes Service wins over ServiceEntries, however old they are, save in the namespace of another one', async () => {
+    const hosts = 'hosts: [a.shop.svc.cluster.local]';
+    await meshOf({}, `shop/squatter: ${hosts}`, `client/own: ${hosts}`);
+    await test.apply(...kubernetesService());
+    const host = 'a.shop.svc.cluster.local';
+    expect(['shop', 'client', 'third'].map((namespace) => chosen(host, namespace))).toEqual([
+      'Service/shop/a',
+      'ServiceEntry/client/own',
+      'Service/shop/a',
+    ]);
+    const lost = outcomesOf('shop/squatter')[0]!;
+    expect(lost.lostHost).toMatchObject({ winner: { owner: 'Service/shop/a' }, servesOwnNamespace: false });
+    expect(explainPrecedence(lost.lostHost!.winner, lost.service.spec)).toBe('which wins as a Kubernetes Service');
+    await test.remove(...kubernetesService());
+    expect(chosen(host, 'third')).toBe('ServiceEntry/shop/squatter');
+    expect(outcomesOf('shop/squatter')[0]?.lostHost).toBeUndefined();
   });
 
   it('the newer takes over when the older goes', async () => {

@@ -1,34 +1,42 @@
 import ipaddr from 'ipaddr.js';
 import { AddressClaims, type LostAddress } from './address-claims.ts';
 import type { AddressPool } from './address-pool.ts';
+import { AliasIndex } from './alias-index.ts';
 import { EndpointIndex } from './endpoint-index.ts';
 import { HostIndex } from './host-index.ts';
 import type { ObjectKey } from './object-key.ts';
 import {
-  compareAge,
+  comparePrecedence,
   type DeclaredService,
   type Endpoint,
+  endpointAddresses,
   isWildcard,
+  listenerProtocol,
   type Service,
   type ServiceSpec,
-  selects,
   type Workload,
 } from './service.ts';
 import { isVisibleTo, overlap } from './visibility.ts';
+import { WorkloadIndex } from './workload-index.ts';
 
 /** What became of one host of an object: for its status. */
 export interface HostOutcome {
   readonly hostname: string;
   readonly service: Service;
-  /** The older service that holds the host, and whether this one still serves its own namespace. */
+  /** The service that holds the host, and whether this one still serves its own namespace. */
   readonly lostHost?: { readonly winner: ServiceSpec; readonly servesOwnNamespace: boolean };
   readonly lostAddresses: readonly LostAddress[];
   /** It wanted automatic addresses and a pool had none left. */
   readonly isExhausted: boolean;
 }
 
-/** Told of each host whose service, or choice of service, may have changed. */
-export type TouchHost = (hostname: string, endpointsOnly: boolean) => void;
+/** Told of what an intake touches. */
+export interface Touches {
+  /** The host's service, or choice of service, may have changed. */
+  host(hostname: string, endpointsOnly: boolean): void;
+  /** A service has an endpoint there that it had not, has none any more, or has other ports there. */
+  address(address: string): void;
+}
 
 interface Entry {
   readonly spec: ServiceSpec;
@@ -38,23 +46,32 @@ interface Entry {
 
 /** Every service of the mesh by host, with endpoints, automatic addresses and claims kept up to date in place. */
 export class ServiceRegistry {
-  /** By host, older first. */
+  /** By host, in the order of precedence. */
   readonly #byHost = new Map<string, Entry[]>();
   readonly #byNamespace = new HostIndex();
   readonly #byOwner = new Map<ObjectKey, readonly ServiceSpec[]>();
   readonly #entries = new Map<ServiceSpec, Entry>();
-  readonly #selecting = new Map<string, Set<ServiceSpec>>();
-  readonly #workloads = new Map<string, Map<ObjectKey, Workload>>();
+  readonly #workloads = new WorkloadIndex();
+  readonly #aliases = new AliasIndex();
   readonly #endpoints = new EndpointIndex();
   readonly #claims = new AddressClaims();
-  readonly #pools: readonly AddressPool[];
+  #pools: readonly AddressPool[];
   /** Hosts that found a pool exhausted. */
   readonly #waiting = new Set<string>();
-  readonly #touch: TouchHost;
+  readonly #touches: Touches;
 
-  constructor(pools: readonly AddressPool[], touch: TouchHost) {
+  constructor(pools: readonly AddressPool[], touches: Touches) {
     this.#pools = pools;
-    this.#touch = touch;
+    this.#touches = touches;
+  }
+
+  /** Gives addresses from other pools from now on. A pool that was among the ones before keeps what it has given. */
+  setPools(pools: readonly AddressPool[]): void {
+    this.#pools = pools;
+    this.#waiting.clear();
+    for (const entries of this.#byHost.values()) {
+      for (const entry of entries) if (entry.spec.wantsAddresses) this.#settle(entry);
+    }
   }
 
   /** Replaces all services of one object; an empty list removes them. */
@@ -78,23 +95,17 @@ export class ServiceRegistry {
   }
 
   putWorkload(workload: Workload): void {
-    const siblings = this.#workloads.get(workload.namespace) ?? new Map<ObjectKey, Workload>();
-    const before = siblings.get(workload.owner);
-    siblings.set(workload.owner, workload);
-    this.#workloads.set(workload.namespace, siblings);
-    this.#workloadChanged(workload.namespace, before, workload);
+    this.#workloadChanged(this.#workloads.put(workload), workload);
   }
 
   deleteWorkload(key: ObjectKey, namespace: string): void {
-    const siblings = this.#workloads.get(namespace);
-    const before = siblings?.get(key);
-    if (!siblings || !before) return;
-    siblings.delete(key);
-    if (!siblings.size) this.#workloads.delete(namespace);
-    this.#workloadChanged(namespace, before, undefined);
+    this.#workloadChanged(this.#workloads.delete(key, namespace), undefined);
   }
 
-  /** Istio's choice for one namespace among the services of a host: the namespace's own first, then the oldest it sees. */
+  /**
+   * Istio's choice for one namespace among the services of a host: the namespace's own first, then Kubernetes Services,
+   * then the oldest it sees.
+   */
   choose(hostname: string, namespace: string, accepts: (spec: ServiceSpec) => boolean = () => true): Service | undefined {
     let choice: Service | undefined;
     for (const { spec, service } of this.#byHost.get(hostname) ?? []) {
@@ -120,7 +131,7 @@ export class ServiceRegistry {
     for (const spec of this.#endpoints.at(address)) yield this.#entries.get(spec)!.service;
   }
 
-  /** Every service of a host, older first. */
+  /** Every service of a host, in the order of precedence. */
   servicesOf(hostname: string): Service[] {
     return (this.#byHost.get(hostname) ?? []).map((entry) => entry.service);
   }
@@ -132,9 +143,7 @@ export class ServiceRegistry {
 
   /** The services whose selector picks a workload. */
   selecting(workload: Workload): ServiceSpec[] {
-    return [...(this.#selecting.get(workload.namespace) ?? [])].filter((spec) =>
-      selects(spec.workloadSelector!, workload.labels),
-    );
+    return this.#workloads.selecting(workload);
   }
 
   /** What became of each host of an object. */
@@ -142,9 +151,9 @@ export class ServiceRegistry {
     return (this.#byOwner.get(owner) ?? []).map((spec) => {
       const { service } = this.#entries.get(spec)!;
       const rivals = this.#byHost.get(spec.hostname)!.map((entry) => entry.spec);
-      const older = rivals.slice(0, rivals.indexOf(spec));
-      const sibling = older.find((other) => other.namespace === spec.namespace && overlap(other, spec));
-      const winner = sibling ?? older.find((other) => overlap(other, spec));
+      const before = rivals.slice(0, rivals.indexOf(spec));
+      const sibling = before.find((other) => other.namespace === spec.namespace && overlap(other, spec));
+      const winner = sibling ?? before.find((other) => overlap(other, spec));
       return {
         hostname: spec.hostname,
         service,
@@ -155,33 +164,23 @@ export class ServiceRegistry {
     });
   }
 
-  /** The workloads that a service's selector picks: none is worth telling. */
-  selectedWorkloads(spec: ServiceSpec): Workload[] {
-    const selector = spec.workloadSelector;
-    if (!selector) return [];
-    const picked: Workload[] = [];
-    for (const workload of this.#workloads.get(spec.namespace)?.values() ?? []) {
-      if (selects(selector, workload.labels)) picked.push(workload);
-    }
-    return picked.sort((a, b) => (a.owner < b.owner ? -1 : 1));
-  }
-
   #add({ spec, endpoints }: DeclaredService): void {
     const rivals = this.#claims.add(spec);
     const entry: Entry = {
       spec,
       declaredEndpoints: endpoints,
-      service: { spec, endpoints: [], automaticAddresses: [], lostAddresses: noAddresses },
+      service: { spec, endpoints: [], automaticAddresses: [], aliases: [], lostAddresses: noAddresses },
     };
     this.#entries.set(spec, entry);
     const siblings = this.#byHost.get(spec.hostname) ?? [];
     siblings.push(entry);
-    siblings.sort((a, b) => compareAge(a.spec, b.spec));
+    siblings.sort((a, b) => comparePrecedence(a.spec, b.spec));
     this.#byHost.set(spec.hostname, siblings);
     this.#byNamespace.add(spec.namespace, spec.hostname);
-    if (spec.workloadSelector) addTo(this.#selecting, spec.namespace, spec);
+    if (spec.workloadSelector) this.#workloads.addSelecting(spec);
     this.#settle(entry);
     for (const rival of rivals) this.#settleSpec(rival);
+    if (spec.aliasOf !== undefined) for (const hostname of this.#aliases.add(spec)) this.#settleHost(hostname);
   }
 
   #remove(spec: ServiceSpec): void {
@@ -192,9 +191,10 @@ export class ServiceRegistry {
     if (rest.length) this.#byHost.set(spec.hostname, rest);
     else this.#byHost.delete(spec.hostname);
     this.#byNamespace.remove(spec.namespace, spec.hostname);
-    if (spec.workloadSelector) removeFrom(this.#selecting, spec.namespace, spec);
-    this.#touch(spec.hostname, false);
+    if (spec.workloadSelector) this.#workloads.removeSelecting(spec);
+    this.#touches.host(spec.hostname, false);
     for (const rival of this.#claims.remove(spec)) this.#settleSpec(rival);
+    if (spec.aliasOf !== undefined) for (const hostname of this.#aliases.remove(spec)) this.#settleHost(hostname);
   }
 
   #settleSpec(spec: ServiceSpec): void {
@@ -211,9 +211,10 @@ export class ServiceRegistry {
       spec,
       endpoints,
       automaticAddresses: spec.wantsAddresses ? this.#claimAddresses(spec) : [],
+      aliases: this.#aliases.aliasesOf(spec.hostname),
       lostAddresses: this.#lostAddresses(spec),
     };
-    this.#touch(spec.hostname, false);
+    this.#touches.host(spec.hostname, false);
   }
 
   #lostAddresses(spec: ServiceSpec): Service['lostAddresses'] {
@@ -227,25 +228,34 @@ export class ServiceRegistry {
     if (JSON.stringify(endpoints) === JSON.stringify(entry.service.endpoints)) return;
     this.#indexEndpoints(entry.spec, entry.service.endpoints, endpoints);
     entry.service = { ...entry.service, endpoints };
-    this.#touch(entry.spec.hostname, true);
+    this.#touches.host(entry.spec.hostname, !makesListeners(entry.spec));
   }
 
   #endpointsOf({ spec, declaredEndpoints }: Entry): readonly Endpoint[] {
-    return spec.workloadSelector ? [...declaredEndpoints, ...this.selectedWorkloads(spec)] : declaredEndpoints;
+    return spec.workloadSelector ? [...declaredEndpoints, ...this.#workloads.pickedBy(spec)] : declaredEndpoints;
   }
 
-  #workloadChanged(namespace: string, before: Workload | undefined, after: Workload | undefined): void {
-    for (const spec of this.#selecting.get(namespace) ?? []) {
-      const selector = spec.workloadSelector!;
-      if (!(before && selects(selector, before.labels)) && !(after && selects(selector, after.labels))) continue;
+  #workloadChanged(before: Workload | undefined, after: Workload | undefined): void {
+    const specs = new Set([before, after].flatMap((workload) => (workload ? this.#workloads.selecting(workload) : [])));
+    for (const spec of specs) {
       const entry = this.#entries.get(spec)!;
       this.#moveEndpoints(entry, entry.declaredEndpoints);
     }
   }
 
   #indexEndpoints(spec: ServiceSpec, before: readonly Endpoint[], after: readonly Endpoint[]): void {
-    for (const { address } of before) this.#endpoints.remove(address, spec);
-    for (const { address } of after) if (ipaddr.isValid(address)) this.#endpoints.add(address, spec);
+    if (before === after) return;
+    const [portsBefore, portsAfter] = [portsByAddress(before), portsByAddress(after)];
+    for (const address of portsBefore.keys()) {
+      if (portsAfter.has(address)) continue;
+      this.#endpoints.remove(address, spec);
+      this.#touches.address(address);
+    }
+    for (const [address, ports] of portsAfter) {
+      if (portsBefore.get(address) === ports) continue;
+      this.#endpoints.add(address, spec);
+      this.#touches.address(address);
+    }
   }
 
   #claimAddresses(spec: ServiceSpec): string[] {
@@ -281,6 +291,23 @@ export function wantsAutomaticAddresses(spec: Pick<ServiceSpec, 'hostname' | 'ad
   return !isWildcard(spec.hostname) && spec.addresses.length === 0 && spec.resolution !== 'NONE';
 }
 
+/** Whether endpoints of a service have listeners of their own, so that one that comes or goes is more than a change of endpoints. */
+function makesListeners(spec: ServiceSpec): boolean {
+  return spec.isHeadless === true && spec.ports.some(({ protocol }) => listenerProtocol(protocol) !== 'http');
+}
+
+/** The ports that endpoints serve at each IP address, as text to compare. */
+function portsByAddress(endpoints: readonly Endpoint[]): Map<string, string> {
+  const ports = new Map<string, string>();
+  for (const endpoint of endpoints) {
+    const own = JSON.stringify(endpoint.ports);
+    for (const address of endpointAddresses(endpoint)) {
+      if (ipaddr.isValid(address)) ports.set(address, `${ports.get(address) ?? ''}${own}`);
+    }
+  }
+  return ports;
+}
+
 /** Whether a new generation left everything but the endpoints as it was. Where the host stands in the list does not count. */
 function isSameSpec(a: ServiceSpec, b: ServiceSpec): boolean {
   return comparable(a) === comparable(b);
@@ -291,16 +318,4 @@ function comparable(spec: ServiceSpec): string {
   return JSON.stringify(spec, (name, value) =>
     value instanceof Set ? [...value] : name === 'recordedAddresses' ? undefined : value,
   );
-}
-
-function addTo<K, V>(index: Map<K, Set<V>>, key: K, value: V): void {
-  const values = index.get(key);
-  if (values) values.add(value);
-  else index.set(key, new Set([value]));
-}
-
-function removeFrom<K, V>(index: Map<K, Set<V>>, key: K, value: V): void {
-  const values = index.get(key);
-  if (!values?.delete(value)) return;
-  if (!values.size) index.delete(key);
 }

@@ -4,6 +4,8 @@ import type { ObjectKey } from './object-key.ts';
 /** What became of one generation of an object when it was read: before any proxy has seen it. */
 export interface Verdict {
   readonly generation: number;
+  /** Tells the object from another one that had its name before; undefined where the source gives none. */
+  readonly uid?: string | undefined;
   /** `invalid`: the last good generation, if there is one, stays in force. `unsupported`: legal, but not something Weft does. */
   readonly outcome: 'accepted' | 'invalid' | 'unsupported';
   readonly findings: readonly Finding[];

@@ -1,6 +1,7 @@
 import { formatFinding } from '../api/finding.ts';
 import type { Condition } from '../api/status.ts';
 import { parseObjectKey } from '../mesh/object-key.ts';
+import { explainPrecedence } from '../mesh/service.ts';
 import type { HostOutcome } from '../mesh/service-registry.ts';
 import type { Verdict } from '../mesh/verdict.ts';
 import type { Propagation } from '../xds/ledger.ts';
@@ -76,11 +77,12 @@ export function decideAccepted({ verdict, hosts, rival }: Pick<Gathered, 'verdic
   );
 }
 
-function describeConflicts({ hostname, lostHost, lostAddresses }: HostOutcome): string[] {
+function describeConflicts({ hostname, service, lostHost, lostAddresses }: HostOutcome): string[] {
   const conflicts: string[] = [];
   if (lostHost) {
     const rest = lostHost.servesOwnNamespace ? '; this one serves its own namespace only' : '';
-    conflicts.push(`host ${hostname} is claimed by ${kindAndName(lostHost.winner.owner)}, which is older and wins${rest}`);
+    const why = explainPrecedence(lostHost.winner, service.spec);
+    conflicts.push(`host ${hostname} is claimed by ${kindAndName(lostHost.winner.owner)}, ${why}${rest}`);
   }
   for (const { address, port, winner } of lostAddresses) {
     conflicts.push(

@@ -1,5 +1,6 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
 import type { AddressInfo } from 'node:net';
+import type { Duplex } from 'node:stream';
 
 /** Answers one path; undefined: there is no such thing (404). */
 export type HttpHandler = (url: URL) => HttpAnswer | undefined | Promise<HttpAnswer | undefined>;
@@ -13,6 +14,9 @@ export interface HttpAnswer {
   readonly contentType?: string;
 }
 
+/** Takes over the connection of a request that asks for another protocol; closing the server does not end it. */
+export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
+
 export interface HttpServer {
   /** `host:port` as bound, IPv6 in brackets. */
   readonly address: string;
@@ -21,6 +25,7 @@ export interface HttpServer {
 
 /**
  * A server of GET requests, by first path segment (`status` answers `/status` and all below it).
+ * `upgrade` is given requests for another protocol; default: they are answered as if they did not ask for one.
  * Rejects when the address cannot be had, with the reason and the flag that changes it.
  */
 export function startHttpServer(
@@ -28,10 +33,12 @@ export function startHttpServer(
   port: number,
   flag: string,
   routes: ReadonlyMap<string, HttpHandler>,
+  upgrade?: UpgradeHandler,
 ): Promise<HttpServer> {
   const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000, maxHeaderSize: 16_384 }, (request, response) => {
     void answer(routes, request, response);
   });
+  if (upgrade) server.on('upgrade', upgrade);
   return new Promise((resolve, reject) => {
     server.once('error', (cause) => reject(new Error(`cannot listen on ${host}:${port} (${flag}): ${cause.message}`, { cause })));
     server.listen(port, host, () => {

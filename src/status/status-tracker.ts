@@ -2,10 +2,11 @@ import type { Condition } from '../api/status.ts';
 import type { Mesh } from '../mesh/mesh.ts';
 import { findMissingHosts } from '../mesh/missing-hosts.ts';
 import { type ObjectKey, parseObjectKey } from '../mesh/object-key.ts';
+import type { Verdict } from '../mesh/verdict.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
-import type { Ledger } from '../xds/ledger.ts';
 import { decideConditions, type Gathered } from './conditions.ts';
+import type { PropagationSource } from './propagation-source.ts';
 import { type ObjectStatus, renderStatus } from './render-status.ts';
 
 interface Tracked {
@@ -22,7 +23,8 @@ interface Tracked {
 
 export interface StatusTrackerOptions {
   readonly mesh: Mesh;
-  readonly ledger: Ledger;
+  /** Whose counts: this replica's ledger, or those of all replicas merged. */
+  readonly ledger: PropagationSource;
   readonly clock: Clock;
   readonly logger: Logger;
 }
@@ -48,6 +50,7 @@ export class StatusTracker {
   #cancelRecheck: (() => void) | undefined;
   #cancelWork: (() => void) | undefined;
   #restUntilMs = Number.NEGATIVE_INFINITY;
+  #standing: (key: ObjectKey) => ObjectStatus | undefined = () => undefined;
 
   constructor(options: StatusTrackerOptions) {
     this.#options = options;
@@ -71,6 +74,17 @@ export class StatusTracker {
   /** Every known object. */
   keys(): ObjectKey[] {
     return [...this.#options.mesh.verdicts.keys()];
+  }
+
+  /**
+   * Forgets what was remembered and goes on, object by object, from what was published before: the latch, and when things happened.
+   * For a replica that takes over as the leader, and after a restart.
+   * @param standing the published status; undefined: there is none
+   */
+  adopt(standing: (key: ObjectKey) => ObjectStatus | undefined): void {
+    this.#standing = standing;
+    this.#tracked.clear();
+    this.#unready.clear();
   }
 
   /** Calls `listener` when a status differs from before; with undefined when the object is gone. Returns the way out. */
@@ -137,6 +151,7 @@ export class StatusTracker {
             completedAtMs: undefined,
             wasReady: false,
             unreadySinceMs: clock.now(),
+            ...(before ? {} : resume(this.#standing(key), verdict)),
           };
     this.#tracked.set(key, tracked);
     this.#write(key, tracked, this.#gather(key, tracked));
@@ -157,7 +172,7 @@ export class StatusTracker {
       missingHosts: sidecar ? findMissingHosts(sidecar, mesh.services) : [],
       selectsNothing: hosts.some(({ service }) => service.spec.workloadSelector && !service.endpoints.length),
       propagation,
-      isServed: (tracked.revision ?? 0) <= propagation.revision,
+      isServed: (tracked.revision ?? 0) <= propagation.revision && !propagation.lagging,
       wasReady: tracked.wasReady,
       longestWaitMs: propagation.pendingSince === undefined ? 0 : now - propagation.pendingSince,
       ageMs: now - tracked.unreadySinceMs,
@@ -208,4 +223,20 @@ export class StatusTracker {
       this.#recheckSoon();
     }, recheckMs);
   }
+}
+
+/** What a published status says that must go on: of the same generation the whole journey, of another one since when its conditions hold. */
+function resume(standing: ObjectStatus | undefined, { generation, generationInForce }: Verdict): Partial<Tracked> {
+  if (!standing?.conditions) return {};
+  const { conditions, observedGeneration, propagation } = standing;
+  const isSame = observedGeneration === generation && propagation?.generation === (generationInForce ?? generation);
+  const startedAtMs = isSame ? Date.parse(propagation.startedAt ?? '') : Number.NaN;
+  if (Number.isNaN(startedAtMs)) return { status: { conditions } };
+  const completedAtMs = Date.parse(propagation?.completedAt ?? '');
+  return {
+    status: standing,
+    startedAtMs,
+    completedAtMs: Number.isNaN(completedAtMs) ? undefined : completedAtMs,
+    wasReady: conditions.some(({ type, status }) => type === 'Ready' && status === 'True'),
+  };
 }

@@ -1,9 +1,21 @@
 import fc from 'fast-check';
+import { hasErrors } from '../api/finding.ts';
+import { checkObject } from '../controllers/check-object.ts';
+import { defaultMeshConfig, type MeshConfig } from '../mesh/mesh-config.ts';
 import type { KubernetesObject } from '../runtime/object.ts';
+import { arbitraryKubernetesObject } from './arbitrary-kubernetes.ts';
+import { kindOf } from './load-mesh.ts';
 
 /** Few of everything, so that objects of a random history meet, claim the same, and replace each other. */
 const namespace = fc.constantFrom('shop', 'client', 'istio-system');
-const host = fc.constantFrom('a.example.com', 'b.example.com', 'c.shop.svc.cluster.local', '*.example.com', 'd.example.org');
+const host = fc.constantFrom(
+  'a.example.com',
+  'b.example.com',
+  'c.shop.svc.cluster.local',
+  'one.shop.svc.cluster.local',
+  '*.example.com',
+  'd.example.org',
+);
 const address = fc.constantFrom('10.9.0.1', '10.9.0.2', '2001:db8:9::1', '10.9.0.0/16');
 const label = fc.constantFrom({ app: 'x' }, { app: 'y' }, { app: 'x', tier: 'one' });
 const workloadAddress = fc.constantFrom(
@@ -101,9 +113,35 @@ export const arbitrarySidecar: fc.Arbitrary<KubernetesObject> = fc
   })
   .map(({ metadata: meta, ...spec }) => ({ apiVersion: 'networking.istio.io/v1', kind: 'Sidecar', metadata: meta, spec }));
 
-/** Any object that means something to the mesh. */
-export const arbitraryObject: fc.Arbitrary<KubernetesObject> = fc.oneof(
-  { weight: 4, arbitrary: arbitraryServiceEntry },
-  { weight: 2, arbitrary: arbitraryWorkloadEntry },
-  { weight: 2, arbitrary: arbitrarySidecar },
-);
+/** Any object of the mesh's own kinds that passes validation. */
+export const arbitraryMeshObject: fc.Arbitrary<KubernetesObject> = fc
+  .oneof(
+    { weight: 5, arbitrary: arbitraryServiceEntry },
+    { weight: 2, arbitrary: arbitraryWorkloadEntry },
+    { weight: 2, arbitrary: arbitrarySidecar },
+  )
+  .filter((object) => !hasErrors(checkObject(kindOf(object), object)));
+
+/** Any object that the mesh is made from. */
+export const arbitraryObject: fc.Arbitrary<KubernetesObject> = fc.oneof(arbitraryMeshObject, arbitraryKubernetesObject);
+
+const on = { matchLabels: { mesh: 'on' } };
+
+/** Mesh configs that differ in everything that proxies or selection can notice. */
+export const arbitraryConfig: fc.Arbitrary<MeshConfig> = fc
+  .record(
+    {
+      rootNamespace: fc.constantFrom('istio-system', 'shop'),
+      discoverySelectors: fc.constantFrom([], [on], [{ matchExpressions: [{ key: 'team', operator: 'Exists' as const }] }, on]),
+      outboundTrafficPolicy: fc.constantFrom({ mode: 'ALLOW_ANY' as const }, { mode: 'REGISTRY_ONLY' as const }),
+      accessLogFile: fc.constantFrom('', '/dev/stdout'),
+      connectTimeoutMs: fc.constantFrom(1000, 10_000),
+      automaticAddresses: fc.constantFrom(
+        { ipv4: '', ipv6: '' },
+        { ipv4: '240.0.0.0/4', ipv6: '' },
+        { ipv4: '240.240.0.0/16', ipv6: '2001:2::/48' },
+      ),
+    },
+    { requiredKeys: [] },
+  )
+  .map((changes) => ({ ...defaultMeshConfig, ...changes }));

@@ -1,12 +1,13 @@
 import { create } from '@bufbuild/protobuf';
 import { isIpAddress, isUnixAddress } from '../api/address.ts';
+import { HealthStatus } from '../envoy/gen/envoy/config/core/v3/health_check_pb.js';
 import type { LocalityLbEndpoints } from '../envoy/gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import { LocalityLbEndpointsSchema } from '../envoy/gen/envoy/config/endpoint/v3/endpoint_components_pb.js';
 import { type ClusterLoadAssignment, ClusterLoadAssignmentSchema } from '../envoy/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { type Resource, typeUrls } from '../envoy/resource.ts';
 import type { ObjectKey } from '../mesh/object-key.ts';
 import type { ProxyTraits } from '../mesh/proxy-view.ts';
-import { type Endpoint, endpointPort, type Service, type ServicePort } from '../mesh/service.ts';
+import { type Endpoint, endpointAddresses, endpointPort, type Service, type ServicePort } from '../mesh/service.ts';
 import { address } from './messages.ts';
 import { outboundClusterName, reaches } from './names.ts';
 import { seal } from './seal.ts';
@@ -41,8 +42,9 @@ export function buildLoadAssignment(service: Service, port: ServicePort, traits:
   const byLocality = new Map<string, LocalityLbEndpoints>();
   const endpoints = reachableEndpoints(service, port, traits);
   const share = weightShare(endpoints);
-  for (const endpoint of endpoints) {
+  for (const { endpoint, addresses } of endpoints) {
     const weight = Math.max(1, Math.floor(endpoint.weight * share));
+    const [primary, ...additional] = addresses.map((host) => address(host, endpointPort(endpoint, port)));
     const { region = '', zone = '', subZone = '' } = endpoint.locality ?? {};
     const name = `${region}/${zone}/${subZone}`;
     let group = byLocality.get(name);
@@ -57,12 +59,15 @@ export function buildLoadAssignment(service: Service, port: ServicePort, traits:
         case: 'endpoint',
         value: {
           $typeName: 'envoy.config.endpoint.v3.Endpoint',
-          address: address(endpoint.address, endpointPort(endpoint, port)),
+          address: primary,
           hostname: '',
-          additionalAddresses: [],
+          additionalAddresses: additional.map((other) => ({
+            $typeName: 'envoy.config.endpoint.v3.Endpoint.AdditionalAddress',
+            address: other,
+          })),
         },
       },
-      healthStatus: 0,
+      healthStatus: endpoint.health === 'unready' ? HealthStatus.UNHEALTHY : HealthStatus.UNKNOWN,
       loadBalancingWeight: weight,
     });
   }
@@ -72,14 +77,20 @@ export function buildLoadAssignment(service: Service, port: ServicePort, traits:
   });
 }
 
+/** An endpoint, and those of its addresses that a proxy reaches, at least one. */
+interface ReachableEndpoint {
+  readonly endpoint: Endpoint;
+  readonly addresses: readonly string[];
+}
+
 /** By what weights are scaled: Envoy refuses endpoints whose weights add up to more than 32 bits. */
-function weightShare(endpoints: readonly Endpoint[]): number {
+function weightShare(endpoints: readonly ReachableEndpoint[]): number {
   const largestSum = 4_294_967_295 - endpoints.length;
-  const sum = endpoints.reduce((total, { weight }) => total + weight, 0);
+  const sum = endpoints.reduce((total, { endpoint }) => total + endpoint.weight, 0);
   return sum > largestSum ? largestSum / sum : 1;
 }
 
-function reachableEndpoints(service: Service, port: ServicePort, traits: ProxyTraits): Endpoint[] {
+function reachableEndpoints(service: Service, port: ServicePort, traits: ProxyTraits): ReachableEndpoint[] {
   const { spec } = service;
   const isDns = spec.resolution === 'DNS' || spec.resolution === 'DNS_ROUND_ROBIN';
   // Istio: a DNS service that lists no endpoints is resolved by its own host name.
@@ -87,13 +98,16 @@ function reachableEndpoints(service: Service, port: ServicePort, traits: ProxyTr
     isDns && !service.endpoints.length && !spec.workloadSelector
       ? [{ address: spec.hostname, ports: {}, labels: {}, weight: 1, owner: spec.owner }]
       : service.endpoints;
-  const reachable = endpoints.filter(
-    (endpoint) =>
-      reaches(traits.ipFamilies, endpoint.address) &&
-      // EDS carries no host names: a WorkloadEntry that is one cannot serve a STATIC service.
-      (isDns || isUnixAddress(endpoint.address) || isIpAddress(endpoint.address)) &&
-      endpoint.weight > 0 &&
-      endpointPort(endpoint, port) > 0,
-  );
+  const reachable: ReachableEndpoint[] = [];
+  for (const endpoint of endpoints) {
+    if (endpoint.health === 'withheld' || endpoint.weight <= 0 || endpointPort(endpoint, port) <= 0) continue;
+    const addresses = endpointAddresses(endpoint).filter(
+      (host) =>
+        reaches(traits.ipFamilies, host) &&
+        // EDS carries no host names: a WorkloadEntry that is one cannot serve a STATIC service.
+        (isDns || isUnixAddress(host) || isIpAddress(host)),
+    );
+    if (addresses.length) reachable.push({ endpoint, addresses });
+  }
   return spec.resolution === 'DNS_ROUND_ROBIN' ? reachable.slice(0, 1) : reachable;
 }

@@ -45,15 +45,18 @@ export class ResourceSet {
   patch(changes: readonly ScopeChange[]): ResourcePatch {
     const touched = new Set<string>();
     for (const { egress, before, after } of changes) {
-      const isMove = before && after && before.spec === after.spec && sameAddresses(before, after);
+      const left = new Set<string>();
       for (const target of before ? targetsOf(this.#view, egress, before) : []) {
-        if (!isMove || dependsOnEndpoints(target)) touched.add(keyOf(target));
+        left.add(keyOf(target));
         this.#leave(target, before!);
       }
+      const isMove = before && after && before.spec === after.spec && sameNames(before, after);
       for (const target of after ? targetsOf(this.#view, egress, after) : []) {
-        if (!isMove || dependsOnEndpoints(target)) touched.add(keyOf(target));
+        const stays = left.delete(keyOf(target));
+        if (!isMove || !stays || dependsOnEndpoints(target)) touched.add(keyOf(target));
         this.#join(target, after!);
       }
+      for (const key of left) touched.add(key);
     }
     return this.#computeAll(touched);
   }
@@ -132,13 +135,16 @@ export class ResourceSet {
   }
 }
 
-/** Listeners and routes stand still while endpoints move. */
+/** A listener or route stands still while endpoints move (a headless service's listeners come and go with them, as a whole). */
 function dependsOnEndpoints(target: Target): boolean {
   return target.typeUrl === typeUrls.cluster || target.typeUrl === typeUrls.endpoint;
 }
 
-function sameAddresses(a: Service, b: Service): boolean {
+/** Whether clients call two states of a service by the same names and addresses. */
+function sameNames(a: Service, b: Service): boolean {
   return (
+    a.aliases.length === b.aliases.length &&
+    a.aliases.every((alias, index) => alias === b.aliases[index]) &&
     a.automaticAddresses.join() === b.automaticAddresses.join() &&
     a.lostAddresses.size === b.lostAddresses.size &&
     [...a.lostAddresses].every(([at, holders]) => {

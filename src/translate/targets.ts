@@ -20,6 +20,8 @@ export interface Target {
  * only services that name it here: that is what makes patching a set of resources equal to computing it anew.
  */
 export function targetsOf(view: ProxyView, egressIndex: number, service: Service): Target[] {
+  // Another name lives in the resources of the host that it stands for.
+  if (service.spec.aliasOf !== undefined) return [];
   const egress = view.egress[egressIndex]!;
   const targets = new Map<string, Target>();
   const add = (typeUrl: TypeUrl, name: string) => targets.set(`${typeUrl} ${name}`, { typeUrl, name, egress: egressIndex });

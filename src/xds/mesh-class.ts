@@ -64,14 +64,9 @@ export class MeshClass implements ProxyClass {
     return this.#revision;
   }
 
-  /** The Sidecar in force; undefined: Istio's default scope. */
-  get sidecarKey(): ObjectKey | undefined {
-    return this.#sidecar?.key;
-  }
-
-  /** The hosts that members serve themselves. */
-  inboundHosts(): string[] {
-    return this.#traits.inbound.map(({ service }) => service.spec.hostname);
+  /** The Sidecar in force, as of the last time the class took its shape; undefined: Istio's default scope. */
+  get sidecar(): Sidecar | undefined {
+    return this.#sidecar;
   }
 
   table(typeUrl: TypeUrl): ResourceTable {
@@ -98,7 +93,7 @@ export class MeshClass implements ProxyClass {
     return isChanged;
   }
 
-  /** Computes everything anew, under a changed Sidecar or after a failure; what comes out the same bytes is not touched. */
+  /** Computes everything anew, under a changed Sidecar or mesh config or after a failure; what comes out the same bytes is not touched. */
   reshape(sidecar: Sidecar | undefined, objects: ReadonlySet<ObjectKey>): boolean {
     this.#revision = this.#mesh.revision;
     this.#failed.clear();

@@ -2,7 +2,7 @@ import type { Change, Mesh } from '../mesh/mesh.ts';
 import type { ObjectKey } from '../mesh/object-key.ts';
 import type { ProxyNode } from '../mesh/proxy.ts';
 import { type InboundInstance, traitsOf } from '../mesh/proxy-view.ts';
-import { endpointPort } from '../mesh/service.ts';
+import { endpointAddresses, endpointPort } from '../mesh/service.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
 import { MeshClass } from './mesh-class.ts';
 import type { ProxyClass, ProxyClasses, Refresh, Urgency } from './proxy-class.ts';
@@ -17,7 +17,8 @@ export class MeshClasses implements ProxyClasses {
   readonly #addresses = new Map<string, number>();
   #hosts = new Set<string>();
   #objects = new Set<ObjectKey>();
-  #isSidecarChanged = false;
+  #isMembershipChanged = false;
+  #isConfigChanged = false;
 
   /** @param logger told of resources that could not be computed; default: no one is */
   constructor(mesh: Mesh, logger: Logger = silentLogger) {
@@ -72,14 +73,16 @@ export class MeshClasses implements ProxyClasses {
   refresh(): Refresh {
     const hosts = this.#hosts;
     const objects = this.#objects;
-    const membershipChanged = this.#isSidecarChanged || this.#touchesMembers(hosts);
+    const membershipChanged = this.#isMembershipChanged;
+    const isConfigChanged = this.#isConfigChanged;
     this.#hosts = new Set();
     this.#objects = new Set();
-    this.#isSidecarChanged = false;
+    this.#isMembershipChanged = false;
+    this.#isConfigChanged = false;
     const changed: ProxyClass[] = [];
     for (const { meshClass } of this.#classes.values()) {
       try {
-        if (this.#refreshClass(meshClass, hosts, objects)) changed.push(meshClass);
+        if (this.#refreshClass(meshClass, hosts, objects, isConfigChanged)) changed.push(meshClass);
       } catch (error) {
         meshClass.isBroken = true;
         this.#logger.error('A class of proxies could not be computed; they keep what they have', { class: meshClass.key, error });
@@ -89,13 +92,18 @@ export class MeshClasses implements ProxyClasses {
   }
 
   /** A class that failed before is computed anew as a whole, so that no change is lost on it. */
-  #refreshClass(meshClass: MeshClass, hosts: ReadonlySet<string>, objects: ReadonlySet<ObjectKey>): boolean {
-    const { sidecarKey, isBroken } = meshClass;
-    const fragment = sidecarKey === undefined ? undefined : this.#mesh.get(sidecarKey);
-    const sidecar = fragment?.kind === 'sidecar' ? fragment.sidecar : undefined;
-    // One whose Sidecar is gone has no members left in a moment.
-    if (sidecarKey !== undefined && !sidecar) return false;
-    if (!isBroken && !(sidecar && objects.has(sidecar.key))) return meshClass.refresh(hosts, objects);
+  #refreshClass(
+    meshClass: MeshClass,
+    hosts: ReadonlySet<string>,
+    objects: ReadonlySet<ObjectKey>,
+    isConfigChanged: boolean,
+  ): boolean {
+    // A class whose Sidecar is gone keeps its shape: its members are about to leave it.
+    const before = meshClass.sidecar;
+    const fragment = before && this.#mesh.get(before.key);
+    const sidecar = fragment?.kind === 'sidecar' ? fragment.sidecar : before;
+    const isReshaped = isConfigChanged || meshClass.isBroken || sidecar !== before;
+    if (!isReshaped) return meshClass.refresh(hosts, objects);
     meshClass.isBroken = false;
     return meshClass.reshape(sidecar, objects);
   }
@@ -103,18 +111,15 @@ export class MeshClasses implements ProxyClasses {
   #note(change: Change): void {
     for (const host of change.hosts) this.#hosts.add(host);
     this.#objects.add(change.object);
-    this.#isSidecarChanged ||= change.sidecarNamespace !== undefined;
+    this.#isConfigChanged ||= change.isConfigChanged;
+    this.#isMembershipChanged ||=
+      change.isConfigChanged || change.sidecarNamespace !== undefined || this.#isAnyMembers(change.addresses);
     for (const listener of this.#listeners) listener(change.endpointsOnly ? 'endpoints' : 'configuration');
   }
 
-  /** Whether a change may have moved a proxy to another class: it took or gave a host that members serve. */
-  #touchesMembers(hosts: ReadonlySet<string>): boolean {
-    for (const { meshClass } of this.#classes.values()) if (meshClass.inboundHosts().some((host) => hosts.has(host))) return true;
-    for (const host of hosts) {
-      for (const service of this.#mesh.services.servicesOf(host)) {
-        if (service.endpoints.some(({ address }) => this.#addresses.has(address))) return true;
-      }
-    }
+  /** Whether a connected proxy has one of the addresses: it may serve other services than before, which makes another class of it. */
+  #isAnyMembers(addresses: ReadonlySet<string>): boolean {
+    for (const address of addresses) if (this.#addresses.has(address)) return true;
     return false;
   }
 
@@ -129,9 +134,10 @@ export class MeshClasses implements ProxyClasses {
       for (const service of this.#mesh.services.servicesAt(address)) {
         if (service.spec.isExternal) continue;
         for (const endpoint of service.endpoints) {
-          if (endpoint.address !== address) continue;
+          if (!endpointAddresses(endpoint).includes(address)) continue;
           for (const port of service.spec.ports) {
             const targetPort = endpointPort(endpoint, port);
+            if (targetPort <= 0) continue;
             instances.set(`${service.spec.owner} ${service.spec.hostname} ${port.number} ${targetPort}`, {
               service,
               port,

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
 import { type TypeUrl, typeUrls } from '../../envoy/resource.ts';
+import { addConnectionOptions, type ConnectionOptions } from '../cluster/connection-options.ts';
 import { CommandError } from '../command-error.ts';
-import { ask, defaultAddress } from '../control-plane-client.ts';
+import { connect } from '../control-plane-client.ts';
 import { type OutputFormat, parseOutput, print } from '../output.ts';
 
 /** What the commands call each type. */
@@ -22,7 +23,7 @@ export interface ConfigEntry {
 
 /** `weft proxy-config`: what a connected proxy is given. */
 export function addProxyConfigCommand(program: Command): void {
-  program
+  const command = program
     .command('proxy-config')
     .alias('pc')
     .summary('what a connected proxy is given')
@@ -31,8 +32,8 @@ export function addProxyConfigCommand(program: Command): void {
     .argument('<proxy>', 'POD, or POD.NAMESPACE')
     .option('-n, --namespace <namespace>', 'namespace of the proxy, where POD does not say it', 'default')
     .option('--name <name>', 'only the resource of this name')
-    .option('-o, --output <format>', 'table, json or yaml', parseOutput, 'table')
-    .option('--address <host:port>', "the control plane's status port", defaultAddress)
+    .option('-o, --output <format>', 'table, json or yaml', parseOutput, 'table');
+  addConnectionOptions(command)
     .addHelpText(
       'after',
       '\nExamples:\n  weft proxy-config clusters client.shop\n  weft proxy-config routes client -n shop --name 80 -o yaml',
@@ -40,24 +41,22 @@ export function addProxyConfigCommand(program: Command): void {
     .action(showConfig);
 }
 
-interface Options {
+interface Options extends ConnectionOptions {
   readonly namespace: string;
   readonly name?: string;
   readonly output: OutputFormat;
-  readonly address: string;
 }
 
 async function showConfig(type: string, proxy: string, options: Options): Promise<void> {
   const wanted = selectTypes(type);
   const dot = proxy.lastIndexOf('.');
   const [name, namespace] = dot < 0 ? [proxy, options.namespace] : [proxy.slice(0, dot), proxy.slice(dot + 1)];
-  const config = await ask<Record<string, ConfigEntry[]>>(
-    options.address,
-    `/config/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`,
-  );
+  const plane = await connect(options);
+  const path = `/config/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;
+  const [config] = await plane.askEach<Record<string, ConfigEntry[]>>(path);
   if (!config)
     throw new CommandError(
-      `no proxy ${name} of namespace ${namespace} is connected to ${options.address}; \`weft proxy-status\` lists those that are`,
+      `no proxy ${name} of namespace ${namespace} is connected to ${plane.name}; \`weft proxy-status\` lists those that are`,
     );
   printConfig(
     wanted.flatMap(([short, typeUrl]) => (config[typeUrl] ?? []).map((entry) => ({ type: short, ...entry }))),

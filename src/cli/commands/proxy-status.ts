@@ -1,20 +1,22 @@
 import type { Command } from 'commander';
 import type { ProxyReport, TypeReport } from '../../xds/proxy-report.ts';
-import { ask, defaultAddress } from '../control-plane-client.ts';
+import { addConnectionOptions, type ConnectionOptions } from '../cluster/connection-options.ts';
+import { connect } from '../control-plane-client.ts';
 import { formatAge, type OutputFormat, parseOutput, print } from '../output.ts';
 
 /** `weft proxy-status`: who is connected, and how each type stands. */
 export function addProxyStatusCommand(program: Command): void {
-  program
+  const command = program
     .command('proxy-status')
     .alias('ps')
     .summary('connected proxies and what they have acknowledged')
     .description('Lists every connected proxy and, for each type of configuration, whether it holds what it was last sent.')
-    .option('-o, --output <format>', 'table, json or yaml', parseOutput, 'table')
-    .option('--address <host:port>', "the control plane's status port", defaultAddress)
-    .addHelpText('after', '\nExamples:\n  weft proxy-status\n  weft proxy-status -o json')
-    .action(async ({ output, address }: { output: OutputFormat; address: string }) => {
-      const proxies = (await ask<ProxyReport[]>(address, '/proxies')) ?? [];
+    .option('-o, --output <format>', 'table, json or yaml', parseOutput, 'table');
+  addConnectionOptions(command)
+    .addHelpText('after', '\nExamples:\n  weft proxy-status\n  weft proxy-status --context staging -o json')
+    .action(async ({ output, ...connection }: ConnectionOptions & { readonly output: OutputFormat }) => {
+      const proxies = (await (await connect(connection)).askEach<ProxyReport[]>('/proxies')).flat();
+      proxies.sort((a, b) => (a.proxy < b.proxy ? -1 : 1));
       print(output, proxies, () => [
         ['NAME', 'CDS', 'EDS', 'LDS', 'RDS', 'TRANSPORT', 'VERSION', 'CONNECTED'],
         ...proxies.map(({ proxy, types, transport, node, connectedAt }) => [

@@ -11,15 +11,21 @@ export interface ServeOptions {
   readonly logFormat: 'auto' | 'text' | 'json';
 }
 
-/** Adds the flags of a serving command. */
-export function addServeOptions(command: Command): Command {
+/**
+ * Adds the flags of a serving command.
+ * @param describe how `--metrics-bind` is explained, where it has a default
+ */
+export function addServeOptions(
+  command: Command,
+  describe: { readonly metrics: string } = { metrics: 'Prometheus metrics; without it, none are served' },
+): Command {
   const address = (flag: string) => (text: string) => parseHostPort(text, flag);
   const bind = (flag: string, use: string, fallback: string) =>
     new Option(`${flag} <host:port>`, use).argParser(address(flag)).default(parseHostPort(fallback, flag), fallback);
   return command
     .addOption(bind('--xds-bind', 'where proxies connect, in plaintext', '127.0.0.1:15010'))
     .addOption(bind('--http-bind', 'status and debug port', '127.0.0.1:15014'))
-    .option('--metrics-bind <host:port>', 'Prometheus metrics; without it, none are served', address('--metrics-bind'))
+    .option('--metrics-bind <host:port>', describe.metrics, address('--metrics-bind'))
     .option('--mesh-config <file>', "mesh-wide settings, in the words of Istio's MeshConfig")
     .addOption(
       new Option('--log-level <level>', 'least severe level to log').choices(['error', 'warn', 'info', 'debug']).default('info'),

@@ -28,7 +28,7 @@ const shutdownDeadlineMs = 5000;
 
 async function serve(options: ServeOptions & { readonly config: readonly string[] }): Promise<void> {
   const logger = createLogger({ level: options.logLevel, format: options.logFormat });
-  const config = loadMeshConfig(options.meshConfig, (message) => logger.warn('Mesh config', { problem: message }));
+  const { config } = loadMeshConfig(options.meshConfig, (message) => logger.warn('Mesh config', { problem: message }));
   const { config: paths, xdsBind, httpBind, metricsBind } = options;
   const standalone = await startStandalone({ paths, config, logger, xdsBind, httpBind, metricsBind }).catch((error) => {
     throw new CommandError(error instanceof Error ? error.message : String(error), 1, error);

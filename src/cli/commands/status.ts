@@ -3,18 +3,18 @@ import { parseObjectKey } from '../../mesh/object-key.ts';
 import { type Diagnostic, formatDiagnostic } from '../../sources/file/diagnostic.ts';
 import type { StatusByName } from '../../status/http-routes.ts';
 import type { ObjectStatus } from '../../status/render-status.ts';
+import { addConnectionOptions, type ConnectionOptions } from '../cluster/connection-options.ts';
 import { CommandError } from '../command-error.ts';
-import { ask, defaultAddress } from '../control-plane-client.ts';
+import { type ControlPlaneClient, connect } from '../control-plane-client.ts';
 import { type ObjectReference, parseObjectReference } from '../object-reference.ts';
 import { formatTable, type OutputFormat, parseOutput, print } from '../output.ts';
 import { describeStatus } from '../status-row.ts';
 
-interface Options {
+interface Options extends ConnectionOptions {
   readonly namespace?: string;
   readonly allNamespaces?: boolean;
   readonly watch?: boolean;
   readonly output: OutputFormat;
-  readonly address: string;
 }
 
 /** How often `--watch` looks again, in milliseconds. */
@@ -22,7 +22,7 @@ const watchIntervalMs = 250;
 
 /** `weft status`: how far objects have got. */
 export function addStatusCommand(program: Command): void {
-  program
+  const command = program
     .command('status')
     .summary('how far objects have got among the proxies')
     .description('Shows for each object whether it is accepted, and how many of the proxies that need it have acknowledged it.')
@@ -30,22 +30,23 @@ export function addStatusCommand(program: Command): void {
     .option('-n, --namespace <namespace>', 'namespace of the object; default for KIND/NAME: default, else all')
     .option('-A, --all-namespaces', 'every namespace')
     .option('-w, --watch', 'go on printing rows as they change, until interrupted')
-    .option('-o, --output <format>', 'table, json or yaml', parseOutput, 'table')
-    .option('--address <host:port>', "the control plane's status port", defaultAddress)
+    .option('-o, --output <format>', 'table, json or yaml', parseOutput, 'table');
+  addConnectionOptions(command)
     .addHelpText('after', '\nExamples:\n  weft status\n  weft status serviceentry/api -n shop --watch\n  weft status se -o json')
     .action((object: string | undefined, options: Options) => showStatus(object, options));
 }
 
 async function showStatus(object: string | undefined, options: Options): Promise<void> {
   const wanted = object === undefined ? undefined : parseObjectReference(object, namespaceOf(object, options));
-  if (options.watch) return watch(wanted, options);
-  const rows = await read(wanted, options);
+  const plane = await connect(options);
+  if (options.watch) return watch(plane, wanted, options);
+  const rows = await read(plane, wanted, options);
   if (wanted?.name && !rows.length)
     throw new CommandError(
-      `${wanted.kind} ${wanted.namespace}/${wanted.name} is not known to the control plane at ${options.address}`,
+      `${wanted.kind} ${wanted.namespace}/${wanted.name} is not known to the control plane at ${plane.name}`,
     );
   print(options.output, wanted?.name ? rows[0]!.status : rows, () => [header, ...rows.map(rowOf)]);
-  if (options.output === 'table') await showDiagnostics(options);
+  if (options.output === 'table') await showDiagnostics(plane);
 }
 
 /** An object is looked for in one namespace, a kind in all of them unless one is named. */
@@ -55,11 +56,11 @@ function namespaceOf(object: string, { namespace, allNamespaces }: Options): str
 }
 
 /** Prints each row anew when it changes, in columns that stay where they are; a row that goes is said to be gone. */
-async function watch(wanted: ObjectReference | undefined, options: Options): Promise<never> {
+async function watch(plane: ControlPlaneClient, wanted: ObjectReference | undefined, options: Options): Promise<never> {
   const printed = new Map<string, string>();
   const widths: number[] = [];
   for (let isFirst = true; ; isFirst = false) {
-    const rows = await read(wanted, options);
+    const rows = await read(plane, wanted, options);
     const present = new Set(rows.map(({ key }) => key));
     const gone = [...printed.keys()].filter((key) => !present.has(key));
     for (const key of gone) printed.delete(key);
@@ -79,8 +80,8 @@ async function watch(wanted: ObjectReference | undefined, options: Options): Pro
 }
 
 /** What is wrong in the files behind the objects: a document that cannot be read has no status of its own. */
-async function showDiagnostics({ address }: Options): Promise<void> {
-  const diagnostics = (await ask<Diagnostic[]>(address, '/diagnostics')) ?? [];
+async function showDiagnostics(plane: ControlPlaneClient): Promise<void> {
+  const diagnostics = (await plane.askLeader<Diagnostic[]>('/diagnostics')) ?? [];
   for (const diagnostic of diagnostics) process.stderr.write(`${formatDiagnostic(diagnostic)}\n`);
 }
 
@@ -89,14 +90,14 @@ interface Row {
   readonly status: ObjectStatus;
 }
 
-async function read(wanted: ObjectReference | undefined, options: Options): Promise<Row[]> {
+async function read(plane: ControlPlaneClient, wanted: ObjectReference | undefined, options: Options): Promise<Row[]> {
   const namespace = wanted?.namespace || options.namespace;
   if (wanted?.name && namespace) {
     const key = `${wanted.kind}/${namespace}/${encodeURIComponent(wanted.name)}`;
-    const status = await ask<ObjectStatus>(options.address, `/status/${key}`);
+    const status = await plane.askLeader<ObjectStatus>(`/status/${key}`);
     return status ? [{ key, status }] : [];
   }
-  const tree = (await ask<StatusByName>(options.address, '/status')) ?? {};
+  const tree = (await plane.askLeader<StatusByName>('/status')) ?? {};
   return Object.entries(tree).flatMap(([kind, namespaces]) =>
     Object.entries(namespaces).flatMap(([at, names]) =>
       Object.entries(names)

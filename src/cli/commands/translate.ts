@@ -52,7 +52,7 @@ export function addTranslateCommand(program: Command): void {
 async function translate(paths: string[], options: Options): Promise<void> {
   const types = selectTypes(options.type);
   const node = describeProxy(options);
-  const config = loadMeshConfig(options.meshConfig, (message) => process.stderr.write(`${message}\n`));
+  const { config } = loadMeshConfig(options.meshConfig, (message) => process.stderr.write(`${message}\n`));
   const { objects, diagnostics } = await loadPaths(paths, { kinds: meshKinds, validate: checkObject });
   for (const diagnostic of diagnostics) process.stderr.write(`${formatDiagnostic(diagnostic)}\n`);
   const proxyClass = new MeshClasses(await loadMesh(objects, config)).join(node);

@@ -1,28 +1,28 @@
 import type { Command } from 'commander';
 import { parseDurationMs } from '../../api/duration.ts';
 import type { ObjectStatus } from '../../status/render-status.ts';
+import { addConnectionOptions, type ConnectionOptions } from '../cluster/connection-options.ts';
 import { CommandError } from '../command-error.ts';
-import { ask, defaultAddress } from '../control-plane-client.ts';
+import { connect } from '../control-plane-client.ts';
 import { parseObjectReference } from '../object-reference.ts';
 
-interface Options {
+interface Options extends ConnectionOptions {
   readonly for: string;
   readonly namespace: string;
   readonly timeout: string;
-  readonly address: string;
 }
 
 /** `weft wait`: until an object is ready everywhere, or gone. */
 export function addWaitCommand(program: Command): void {
-  program
+  const command = program
     .command('wait')
     .summary('wait until an object has reached every proxy')
     .description('Waits for a condition of an object; exits 1 when the time is over, saying how far it has got.')
     .argument('<object>', 'KIND/NAME')
     .option('--for <condition>', 'ready, accepted, or delete', 'ready')
     .option('-n, --namespace <namespace>', 'namespace of the object', 'default')
-    .option('--timeout <duration>', 'how long to wait, such as 30s', '30s')
-    .option('--address <host:port>', "the control plane's status port", defaultAddress)
+    .option('--timeout <duration>', 'how long to wait, such as 30s', '30s');
+  addConnectionOptions(command)
     .addHelpText(
       'after',
       '\nExamples:\n  weft wait --for=ready serviceentry/api -n shop\n  weft wait --for=delete sidecar/default --timeout 1m',
@@ -38,9 +38,10 @@ async function waitFor(object: string, options: Options): Promise<void> {
     throw new CommandError(`--for=${options.for}: expected ready, accepted or delete`);
   const timeoutMs = parseDurationMs(options.timeout);
   if (timeoutMs === undefined) throw new CommandError(`--timeout ${options.timeout}: expected a duration such as 30s or 1m`);
+  const plane = await connect(options);
   const deadline = performance.now() + timeoutMs;
   for (;;) {
-    const status = await ask<ObjectStatus>(options.address, `/status/${kind}/${namespace}/${encodeURIComponent(name)}`);
+    const status = await plane.askLeader<ObjectStatus>(`/status/${kind}/${namespace}/${encodeURIComponent(name)}`);
     if (condition === 'delete' ? !status : holds(status, condition)) {
       process.stdout.write(`${kind.toLowerCase()}/${name} ${condition === 'delete' ? 'deleted' : 'condition met'}\n`);
       return;

@@ -44,11 +44,14 @@ export function compileServiceEntry(object: DeepReadonly<ServiceEntry>): Compile
         ...base,
         namespace: metadata.namespace,
         owner,
+        registry: 'External',
         createdAtMs: createdAtMs(object),
         isExternal: spec.location !== 'MESH_INTERNAL',
         visibility: resolveExportTo(spec.exportTo, metadata.namespace),
         ports,
         ...(spec.workloadSelector ? { workloadSelector: spec.workloadSelector.labels ?? {} } : {}),
+        // Istio treats it like a headless Service: its clients connect to the workloads themselves.
+        ...(spec.workloadSelector && resolution === 'NONE' && !addresses.length ? { isHeadless: true } : {}),
         wantsAddresses: wantsAutomaticAddresses(base) && metadata.labels?.[allocationLabel] !== 'false',
         recordedAddresses: (status?.addresses ?? []).flatMap(({ host, value }) => (host === hostname && value ? [value] : [])),
       };

@@ -12,6 +12,8 @@ import { judgeProblem } from './reflector-problem.ts';
 import { isOlderVersion } from './resource-version.ts';
 import { slimMetadata } from './slim-metadata.ts';
 
+export type { ReflectorOptions, ReflectorStatus } from './reflector-options.ts';
+
 /** Watches that fail in a row before the kind is listed anew, whatever the reason. */
 const maxWatchFailures = 5;
 

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import {
   type Cluster,
+  Cluster_CommonLbConfigSchema,
   Cluster_DiscoveryType,
   Cluster_DnsLookupFamily,
   Cluster_LbPolicy,
@@ -57,6 +58,8 @@ function discover(cluster: Cluster, service: Service, port: ServicePort, traits:
         edsConfig: fromAds,
         serviceName: cluster.name,
       };
+      // Unready pods are sent as unhealthy: Envoy must not turn to them in panic when they are the majority (Istio's rule).
+      if (service.spec.registry === 'Kubernetes') cluster.commonLbConfig = noPanic;
       return;
     case 'NONE':
       cluster.clusterDiscoveryType = { case: 'type', value: Cluster_DiscoveryType.ORIGINAL_DST };
@@ -80,6 +83,8 @@ function discover(cluster: Cluster, service: Service, port: ServicePort, traits:
     }
   }
 }
+
+const noPanic = create(Cluster_CommonLbConfigSchema, { healthyPanicThreshold: { value: 0 } });
 
 const lookupFamilies: Record<IpFamilies, Cluster_DnsLookupFamily> = {
   ipv4: Cluster_DnsLookupFamily.V4_ONLY,

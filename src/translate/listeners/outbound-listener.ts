@@ -3,15 +3,16 @@ import { isUnixAddress } from '../../api/address.ts';
 import { TrafficDirection } from '../../envoy/gen/envoy/config/core/v3/base_pb.js';
 import { type Listener, ListenerSchema } from '../../envoy/gen/envoy/config/listener/v3/listener_pb.js';
 import { type Resource, type ResourceReference, typeUrls } from '../../envoy/resource.ts';
-import type { EgressView, ProxyView } from '../../mesh/proxy-view.ts';
+import type { EgressView, ProxyTraits, ProxyView } from '../../mesh/proxy-view.ts';
 import { compareAge, type Service, type ServicePort } from '../../mesh/service.ts';
 import { address, duration } from '../messages.ts';
 import { blackHoleCluster, hostAndPort, outboundClusterName, passthroughCluster } from '../names.ts';
+import { namesOf } from '../routes/domains.ts';
 import { seal } from '../seal.ts';
 import { boundSocketOptions } from './bound-socket.ts';
 import { assembleChains, type ChainDraft } from './filter-chains.ts';
 import { buildOutboundHttp, buildTcpProxy, httpInspector, tlsInspector } from './filters.ts';
-import { outboundProtocol, type Placement, placementName, placementsOf } from './placement.ts';
+import { outboundProtocol, type Placement, placementNamed } from './placement.ts';
 
 /** One service port that shares a listener. */
 interface Contribution {
@@ -65,7 +66,7 @@ export function buildOutboundListener(
     name,
     schema: ListenerSchema,
     message: listener,
-    provenance: contributions.map(({ service }) => service.spec.owner),
+    provenance: contributions.flatMap(({ service }) => [service.spec.owner, ...service.aliases.map(({ owner }) => owner)]),
     requires,
   });
 }
@@ -76,9 +77,8 @@ function contributionsTo(view: ProxyView, egress: EgressView, name: string, serv
     for (const port of service.spec.ports) {
       const protocol = outboundProtocol(egress, port);
       if (protocol === 'none') continue;
-      for (const placement of placementsOf(egress, service, port, view.traits)) {
-        if (placementName(placement) === name) contributions.push({ service, port, placement, protocol });
-      }
+      const placement = placementNamed(egress, service, port, view.traits, name);
+      if (placement) contributions.push({ service, port, placement, protocol });
     }
   }
   return contributions.sort((a, b) => compareAge(a.service.spec, b.service.spec) || compareHost(a.service, b.service));
@@ -118,16 +118,22 @@ function tcpChains(view: ProxyView, contributions: readonly Contribution[], requ
     const cluster = outboundClusterName(service.spec.hostname, port.number);
     requires.push({ typeUrl: typeUrls.cluster, name: cluster });
     // On an address of its own a TLS service needs no SNI to be known by; sharing one, or on the wildcard, it does.
-    const needsServerName = protocol === 'tls' && (placement.isWildcard || tls.length > 1);
+    // Headless services that share pods lead to the same place, and clients may send a pod's name.
+    const needsServerName = protocol === 'tls' && (placement.isWildcard || (tls.length > 1 && !service.spec.isHeadless));
     // Envoy refuses the whole listener for a name such as `*-api.example.com`: only a whole first label may be a wildcard.
     if (needsServerName && /^\*[^.]/.test(service.spec.hostname)) continue;
     drafts.push({
       filter: buildTcpProxy(cluster, view.config),
       cidrs: placement.cidrs,
-      ...(needsServerName ? { serverNames: [service.spec.hostname] } : {}),
+      ...(needsServerName ? { serverNames: serverNamesOf(service, view.traits) } : {}),
     });
   }
   return drafts;
+}
+
+/** Istio's rule: the host, and every form of its other names. */
+function serverNamesOf({ spec, aliases }: Service, traits: ProxyTraits): string[] {
+  return [spec.hostname, ...aliases.flatMap(({ hostname }) => namesOf(hostname, traits))];
 }
 
 function passthroughChain(view: ProxyView, requires: ResourceReference[]) {

@@ -1,7 +1,14 @@
-import { isUnixAddress } from '../../api/address.ts';
+import { isIpAddress, isUnixAddress } from '../../api/address.ts';
 import { claimKey } from '../../mesh/address-claims.ts';
 import type { EgressView, ProxyTraits } from '../../mesh/proxy-view.ts';
-import { type ListenerProtocol, listenerProtocol, type Service, type ServicePort } from '../../mesh/service.ts';
+import {
+  endpointAddresses,
+  endpointPort,
+  type ListenerProtocol,
+  listenerProtocol,
+  type Service,
+  type ServicePort,
+} from '../../mesh/service.ts';
 import { isVisibleTo } from '../../mesh/visibility.ts';
 import {
   listenerName,
@@ -58,8 +65,11 @@ function isLost(service: Service, at: string, namespace: string): boolean {
   return service.lostAddresses.get(at)?.some((holder) => isVisibleTo(holder, namespace)) ?? false;
 }
 
-/** The listeners that one port of a service takes part in. Each address has a listener of its own; ranges share the wildcard's. */
-export function placementsOf(egress: EgressView, service: Service, port: ServicePort, traits: ProxyTraits): Placement[] {
+/**
+ * The listeners that one port of a service takes part in. Each address has a listener of its own, of a headless service
+ * each endpoint's; ranges share the wildcard's.
+ */
+export function placementsOf(egress: EgressView, service: Service, port: ServicePort, traits: ProxyTraits): readonly Placement[] {
   const own = egress.spec.port;
   const protocol = outboundProtocol(egress, port);
   if (protocol === 'none') return [];
@@ -70,6 +80,8 @@ export function placementsOf(egress: EgressView, service: Service, port: Service
   if (base.port === virtualOutboundPort || base.port === virtualInboundPort) return [];
   const wildcard = wildcardAddresses(traits.ipFamilies);
   if (protocol === 'http') return [{ ...base, binds: wildcard, isWildcard: true, cidrs: [] }];
+  // Istio's rule: only the catch-all listener makes listeners for endpoints.
+  if (service.spec.isHeadless && !own) return headlessPlacements(service, port, traits);
   const isDeclared = service.spec.addresses.length > 0;
   const addresses = serviceAddresses(service, traits).filter(
     (address) => !isLost(service, claimKey(address, port.number), traits.namespace),
@@ -80,5 +92,47 @@ export function placementsOf(egress: EgressView, service: Service, port: Service
     .filter((address) => !address.includes('/'))
     .map((address) => ({ ...base, binds: [address], isWildcard: false, cidrs: [] }));
   if (cidrs.length) placements.push({ ...base, binds: wildcard, isWildcard: true, cidrs });
+  return placements;
+}
+
+/** The placement of a service port that is called `name`; undefined where it has none. */
+export function placementNamed(
+  egress: EgressView,
+  service: Service,
+  port: ServicePort,
+  traits: ProxyTraits,
+  name: string,
+): Placement | undefined {
+  const placements = placementsOf(egress, service, port, traits);
+  const byName = headlessByName.get(placements);
+  return byName ? byName.get(name) : placements.find((placement) => placementName(placement) === name);
+}
+
+const headless = new WeakMap<Service, Map<string, readonly Placement[]>>();
+/** Each of a headless service's listeners asks for its own placement: a search through all of them would cost their number squared. */
+const headlessByName = new WeakMap<readonly Placement[], ReadonlyMap<string, Placement>>();
+
+/**
+ * A listener at each address of a headless service's endpoints behind a port, whatever their health: a client may hold
+ * a connection to any. The proxy's own is among them, which Istio leaves out: connections to it never leave the workload
+ * (docs/adr/0009).
+ */
+function headlessPlacements(service: Service, port: ServicePort, traits: ProxyTraits): readonly Placement[] {
+  const key = `${port.number} ${traits.ipFamilies}`;
+  const known = headless.get(service) ?? new Map<string, readonly Placement[]>();
+  const before = known.get(key);
+  if (before) return before;
+  const byName = new Map<string, Placement>();
+  for (const endpoint of service.endpoints) {
+    if (endpointPort(endpoint, port) <= 0) continue;
+    for (const address of endpointAddresses(endpoint)) {
+      if (!isIpAddress(address) || !reaches(traits.ipFamilies, address)) continue;
+      const placement: Placement = { binds: [address], port: port.number, bindsToPort: false, isWildcard: false, cidrs: [] };
+      byName.set(placementName(placement), placement);
+    }
+  }
+  const placements = [...byName.values()];
+  headlessByName.set(placements, byName);
+  headless.set(service, known.set(key, placements));
   return placements;
 }

@@ -5,12 +5,20 @@ import { bracketed } from '../names.ts';
 
 /**
  * Every name by which a client may call a service, the host itself first: with a trailing dot, the short names that
- * Kubernetes' search domains allow from the proxy's namespace, and its addresses (IPv6 in brackets).
+ * Kubernetes' search domains allow from the proxy's namespace, the same of its other names, and its addresses
+ * (IPv6 in brackets). A headless Service's pods have names below its own.
  */
 export function domainsOf(service: Service, traits: ProxyTraits): string[] {
-  const { hostname } = service.spec;
+  const { spec, aliases } = service;
   const addresses = serviceAddresses(service, traits).filter((address) => !address.includes('/'));
-  return [hostname, ...absolute(hostname), ...shortNames(hostname, traits.dnsDomain), ...addresses.map(bracketed)];
+  const names = [spec, ...aliases].flatMap(({ hostname }) => namesOf(hostname, traits));
+  const podNames = spec.isHeadless && spec.registry === 'Kubernetes' ? names.map((name) => `*.${name}`) : [];
+  return [...names, ...podNames, ...addresses.map(bracketed)];
+}
+
+/** The forms of one host name: in full, with a trailing dot, and shortened as far as the proxy's search domains allow. */
+export function namesOf(hostname: string, traits: ProxyTraits): string[] {
+  return [hostname, ...absolute(hostname), ...shortNames(hostname, traits.dnsDomain)];
 }
 
 /** Envoy matches `*.example.com` by suffix, which a trailing dot would end differently; it takes only one `*`, in front. */

@@ -60,7 +60,12 @@ export function buildRouteConfiguration(
     requires.push({ typeUrl: typeUrls.cluster, name: catchAllCluster(allowsAny) });
   }
   return sealBytes(
-    { typeUrl: typeUrls.route, name, provenance: members.map(({ service }) => service.spec.owner), requires },
+    {
+      typeUrl: typeUrls.route,
+      name,
+      provenance: members.flatMap(({ service }) => [service.spec.owner, ...service.aliases.map(({ owner }) => owner)]),
+      requires,
+    },
     writer.finish(),
   );
 }

@@ -1,0 +1,13 @@
+import type { HostPort } from '../host-port.ts';
+import type { ServeOptions } from './serve-options.ts';
+
+/** What `weft operator` is told. */
+export interface OperatorFlags extends ServeOptions {
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly namespace?: string;
+  readonly leaderElect: boolean;
+  readonly healthBind?: HostPort;
+  readonly replicaBind?: HostPort;
+  readonly replicaTokenFile?: string;
+}

@@ -1,0 +1,46 @@
+import type { Command } from 'commander';
+import { CommandError } from '../command-error.ts';
+import { healthPort, metricsPort } from '../default-ports.ts';
+import { parseHostPort } from '../host-port.ts';
+import type { OperatorFlags } from './operator-flags.ts';
+import { addServeOptions } from './serve-options.ts';
+
+/** `weft operator`: the control plane of a cluster. */
+export function addOperatorCommand(program: Command): void {
+  const command = program
+    .command('operator')
+    .summary('serve proxies from the objects of a cluster')
+    .description(
+      'Follows the Istio objects, Services and pods of a cluster, and serves the proxies that connect. In a pod it needs no flags; elsewhere it finds the cluster as kubectl does.',
+    )
+    .option('--kubeconfig <file>', 'which cluster; default: the pod’s own, $KUBECONFIG, ~/.kube/config')
+    .option('--context <name>', 'context of the kubeconfig; default: its current one')
+    .option('--namespace <namespace>', 'where the operator runs and keeps its Lease; default: $POD_NAMESPACE, or the context’s')
+    .option(
+      '--leader-elect [true|false]',
+      'share the leader’s work with other replicas; false: there are none',
+      parseBoolean,
+      true,
+    )
+    .option(
+      '--replica-bind <host:port>',
+      'where other replicas stream their counts while this one leads; with --replica-token-file',
+      (text) => parseHostPort(text, '--replica-bind'),
+    )
+    .option('--replica-token-file <file>', 'a secret that all replicas share')
+    .option('--health-bind <host:port>', `/healthz and /readyz (default "*:${healthPort}")`, (text) =>
+      parseHostPort(text, '--health-bind'),
+    );
+  addServeOptions(command, { metrics: `Prometheus metrics (default "*:${metricsPort}")` })
+    .addHelpText(
+      'after',
+      '\nExamples:\n  weft operator\n  weft operator --kubeconfig ~/.kube/config --leader-elect=false --mesh-config mesh.yaml',
+    )
+    // Only now: to load the runtime's client takes longer than most commands take.
+    .action(async (flags: OperatorFlags) => (await import('./serve-operator.ts')).serveOperator(flags));
+}
+
+function parseBoolean(text: string): boolean {
+  if (text === 'true' || text === 'false') return text === 'true';
+  throw new CommandError(`--leader-elect=${text}: expected true or false`);
+}

@@ -1,0 +1,48 @@
+import { readFileSync } from 'node:fs';
+import type { Replication } from '../../leader-duties.ts';
+import { createOperator } from '../../operator.ts';
+import { createLogger } from '../../runtime/logger.ts';
+import { loadKubeConfig } from '../../runtime/manager/kube-config.ts';
+import { setupSignalHandler } from '../../runtime/manager/signals.ts';
+import { formatAddress } from '../../xds/bind-address.ts';
+import { defaultOperatorNamespace } from '../cluster/connection-options.ts';
+import { CommandError } from '../command-error.ts';
+import { healthPort, metricsPort } from '../default-ports.ts';
+import { loadMeshConfig } from '../load-mesh-config.ts';
+import type { OperatorFlags } from './operator-flags.ts';
+
+/** Runs the operator until it is told to stop. Throws a {@link CommandError} when it cannot start or a part of it fails. */
+export async function serveOperator(flags: OperatorFlags): Promise<void> {
+  const logger = createLogger({ level: flags.logLevel, format: flags.logFormat });
+  const { config, file: meshConfigFile } = loadMeshConfig(flags.meshConfig, (problem) => logger.warn('Mesh config', { problem }));
+  const signal = setupSignalHandler();
+  try {
+    const kubeConfig = loadKubeConfig({ file: flags.kubeconfig, context: flags.context });
+    const contextNamespace = kubeConfig.getContextObject(kubeConfig.getCurrentContext())?.namespace;
+    const { manager, served } = createOperator({
+      ...{ kubeConfig, config, logger, xdsBind: flags.xdsBind, httpBind: flags.httpBind },
+      ...(meshConfigFile ? { meshConfigFile } : {}),
+      namespace: flags.namespace ?? process.env.POD_NAMESPACE ?? contextNamespace ?? defaultOperatorNamespace,
+      metricsBind: flags.metricsBind ?? { port: metricsPort },
+      healthBind: flags.healthBind ?? { port: healthPort },
+      ...readReplication(flags),
+      leaderElection: flags.leaderElect ? {} : false,
+    });
+    void served.then((addresses) => logger.info('Serving', { ...addresses }));
+    await manager.start(signal);
+  } catch (error) {
+    logger.error('The operator has failed', { error });
+    throw new CommandError(error instanceof Error ? error.message : String(error), 1, error);
+  }
+}
+
+/** Replicas reach each other by the pod's address, or where a single host was bound, by that. */
+function readReplication({ leaderElect, replicaBind: bind, replicaTokenFile }: OperatorFlags): { replication?: Replication } {
+  if (!leaderElect || !bind) return {};
+  if (replicaTokenFile === undefined)
+    throw new Error('--replica-bind needs --replica-token-file: whoever may connect is believed');
+  const token = readFileSync(replicaTokenFile, 'utf8').trim();
+  if (token === '') throw new Error(`--replica-token-file ${replicaTokenFile}: the file is empty`);
+  if (bind.port === 0) throw new Error('--replica-bind: the other replicas have to know the port; 0 takes any');
+  return { replication: { bind, token, advertised: formatAddress(process.env.POD_IP ?? bind.host, bind.port) } };
+}

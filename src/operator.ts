@@ -1,0 +1,127 @@
+import { hostname } from 'node:os';
+import type { KubeConfig } from '@kubernetes/client-node';
+import { meshKinds } from './api/index.ts';
+import { kubernetesKinds } from './api/kubernetes/index.ts';
+import { createControlPlane } from './control-plane.ts';
+import { addLeaderDuties, addReplication, type Replication } from './leader-duties.ts';
+import type { MeshConfig } from './mesh/mesh-config.ts';
+import { readMeshConfig } from './mesh/read-mesh-config.ts';
+import { aborted } from './runtime/abort.ts';
+import type { Logger } from './runtime/logger.ts';
+import type { BindAddress } from './runtime/manager/http-listener.ts';
+import { Manager } from './runtime/manager/manager.ts';
+import type { LeaderElectionOptions } from './runtime/manager/manager-options.ts';
+import { FileFollower } from './sources/file/file-follower.ts';
+import { KubernetesCacheSource, watchedKind } from './sources/kubernetes/kubernetes-cache-source.ts';
+import { createHttpRoutes } from './status/http-routes.ts';
+import { replicaIdentity } from './status/replication/replica-identity.ts';
+import { StatusPort } from './status/status-port.ts';
+import { version } from './version.ts';
+import { XdsRunnable } from './xds/xds-runnable.ts';
+
+export interface OperatorOptions {
+  readonly kubeConfig: KubeConfig;
+  /** The namespace that the operator runs in. */
+  readonly namespace: string;
+  /** In force until the file of `meshConfigFile` says otherwise. */
+  readonly config: MeshConfig;
+  /** Followed at run time. Absent: `config` holds for good. */
+  readonly meshConfigFile?: { readonly path: string; readonly text: string };
+  /** How replicas add up their counts. Absent: the leader counts its own proxies only. */
+  readonly replication?: Replication;
+  readonly logger: Logger;
+  readonly xdsBind: { readonly host: string; readonly port: number };
+  readonly httpBind: { readonly host: string; readonly port: number };
+  readonly metricsBind: BindAddress;
+  readonly healthBind: BindAddress;
+  /** Durations and identity of the election. False: this replica is the only one and leads. */
+  readonly leaderElection:
+    | Pick<LeaderElectionOptions, 'identity' | 'leaseDurationMs' | 'renewDeadlineMs' | 'retryPeriodMs'>
+    | false;
+}
+
+/** A control plane for a cluster; {@link Manager.start} of `manager` runs it. */
+export interface WeftOperator {
+  readonly manager: Manager;
+  /** Resolves, once proxies are served, with the addresses as bound. */
+  readonly served: Promise<Record<'xds' | 'http' | 'metrics' | 'health', string | undefined>>;
+}
+
+/** The name of the Lease by which replicas elect their leader. */
+export const leaseName = 'weft-leader';
+
+/**
+ * The composition root in a cluster: makes the stages, joins them in the order in which a change travels, and gives them to a manager,
+ * which starts them. A lost lease ends only what is the leader's: proxies are served on.
+ */
+export function createOperator(options: OperatorOptions): WeftOperator {
+  const { kubeConfig, namespace, config, meshConfigFile, logger, xdsBind, httpBind, metricsBind, leaderElection } = options;
+  const { replication } = options;
+  const identity = replication && replicaIdentity(hostname(), replication.advertised);
+  const manager = new Manager({
+    ...{ kubeConfig, logger, metricsBind, healthProbeBind: options.healthBind, fieldManager: 'weft' },
+    ...(leaderElection && {
+      leaderElection: {
+        ...(identity === undefined ? {} : { identity }),
+        ...leaderElection,
+        name: leaseName,
+        namespace,
+        whenLost: 'standBy',
+      },
+    }),
+  });
+  const { cache, rest, clock, registry } = manager;
+
+  const plane = createControlPlane({ cache, config, clock, logger, registry, isCluster: true });
+  const { mesh, controllers, namespaces, xds, status } = plane;
+  const kinds = [
+    ...meshKinds.map((kind) => watchedKind({ kind })),
+    ...kubernetesKinds.map((kind) => watchedKind({ kind, transform: (object) => kind.slim(object) })),
+  ];
+  const keepsNamespace = (name: string) => namespaces?.includes(name) ?? true;
+  const source = new KubernetesCacheSource({ rest, cache, kinds, keepsNamespace, logger, clock });
+  namespaces?.onChange((change) => source.namespacesChanged(change.namespaces));
+
+  const proxies = new XdsRunnable({
+    ...{ xds, bind: xdsBind },
+    caughtUp: () => Promise.all(controllers.map(({ caughtUp }) => caughtUp)),
+  });
+  const isReady = () => proxies.address !== undefined;
+  const statusPort = new StatusPort({
+    bind: httpBind,
+    routes: createHttpRoutes({ status, xds, version, diagnostics: () => [], isReady }),
+  });
+  for (const part of [source, statusPort, ...controllers, proxies]) manager.add(part);
+  manager.add({ name: 'stages', group: 'server', start: (signal) => aborted(signal).then(plane.close) });
+  addLeaderDuties(manager, plane, isReady, replication);
+  if (replication && identity !== undefined) addReplication(manager, plane, identity, replication);
+  if (meshConfigFile) {
+    const { path: file, text } = meshConfigFile;
+    const onChange = (next: string) => takeMeshConfig(next, file, logger, (read) => mesh.setConfig(read));
+    manager.add(new FileFollower({ file, text, onChange, clock, logger }));
+  }
+
+  manager.addReadyzCheck('caches', () => {
+    const problems = source.status().filter(({ lists }) => lists === 0);
+    if (problems.length)
+      throw new Error(problems.map(({ resource, problem }) => `${resource}: ${problem ?? 'being listed'}`).join('; '));
+  });
+  manager.addReadyzCheck('xds', () => {
+    if (!isReady()) throw new Error('no proxies are served before the first lists are in and worked off');
+  });
+  const served = proxies.served.then((address) => ({
+    ...{ xds: address, http: statusPort.address },
+    ...{ metrics: manager.metricsAddress, health: manager.healthProbeAddress },
+  }));
+  return { manager, served };
+}
+
+/** Puts a changed mesh config in force; one with errors leaves the last in force. */
+function takeMeshConfig(text: string, file: string, logger: Logger, take: (config: MeshConfig) => unknown): void {
+  const { config, errors, warnings } = readMeshConfig(text, file);
+  for (const problem of warnings) logger.warn('Mesh config', { problem });
+  for (const problem of errors) logger.error('The mesh config cannot be used; the last good one stays in force', { problem });
+  if (errors.length) return;
+  take(config);
+  logger.info('The mesh config has changed', { file });
+}

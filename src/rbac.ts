@@ -1,0 +1,110 @@
+import { meshKinds } from './api/index.ts';
+import { kubernetesKinds } from './api/kubernetes/index.ts';
+import { leaseName } from './operator.ts';
+import { eventKind } from './runtime/events/recorded-event.ts';
+import { leaseKind } from './runtime/leader-election/lease.ts';
+import type { ResourceKind } from './runtime/resource-kind.ts';
+
+/** One permission of the operator, in a Role's words, and what needs it. */
+export interface PermissionRule {
+  /** Which part of the operator calls this, and to what end. */
+  readonly reason: string;
+  readonly apiGroups: readonly string[];
+  readonly resources: readonly string[];
+  readonly verbs: readonly string[];
+  /** Only these objects. */
+  readonly resourceNames?: readonly string[];
+}
+
+/** The operator's permissions: everywhere, and in its own namespace. */
+export interface Permissions {
+  readonly cluster: readonly PermissionRule[];
+  readonly namespace: readonly PermissionRule[];
+}
+
+/** What the operator may do: all that it does, and nothing else. A test compares this with the requests that it makes. */
+export const permissions: Permissions = {
+  cluster: [
+    {
+      reason: 'sources/kubernetes: the objects that the mesh is made from',
+      ...resourcesOf(meshKinds),
+      verbs: ['list', 'watch'],
+    },
+    {
+      reason:
+        'status: to read an object anew when its status was written by another meanwhile, and to hold up its deletion by a finalizer',
+      ...resourcesOf(meshKinds),
+      verbs: ['get', 'patch'],
+    },
+    {
+      reason: 'status: how far each object has got',
+      ...resourcesOf(meshKinds, 'status'),
+      verbs: ['patch'],
+    },
+    {
+      reason: 'status: Events about objects of any namespace, repeated ones counted in the first',
+      ...resourcesOf([eventKind]),
+      verbs: ['create', 'patch'],
+    },
+    ...groupsOf(kubernetesKinds).map((kinds) => ({
+      reason: 'sources/kubernetes: what the cluster runs, and where',
+      ...resourcesOf(kinds),
+      verbs: ['list', 'watch'],
+    })),
+  ],
+  namespace: [
+    {
+      reason: 'runtime/leader-election: the Lease, made by the first replica; a name cannot restrict create',
+      ...resourcesOf([leaseKind]),
+      verbs: ['create'],
+    },
+    {
+      reason: 'runtime/leader-election: to see who leads, and to lead',
+      ...resourcesOf([leaseKind]),
+      resourceNames: [leaseName],
+      verbs: ['get', 'update'],
+    },
+  ],
+};
+
+/** Where the manifest puts the operator, and what it calls things. */
+export interface RbacNames {
+  readonly name: string;
+  readonly namespace: string;
+}
+
+/** ServiceAccount, ClusterRole, Role and their bindings, ready to be applied. */
+export function rbacManifests({ name, namespace }: RbacNames, { cluster, namespace: own } = permissions): object[] {
+  const rbac = (kind: string, metadata: object, rest: object) => ({
+    apiVersion: 'rbac.authorization.k8s.io/v1',
+    kind,
+    metadata,
+    ...rest,
+  });
+  const subjects = [{ kind: 'ServiceAccount', name, namespace }];
+  const roleRef = (kind: string) => ({ apiGroup: 'rbac.authorization.k8s.io', kind, name });
+  return [
+    { apiVersion: 'v1', kind: 'ServiceAccount', metadata: { name, namespace } },
+    rbac('ClusterRole', { name }, { rules: cluster.map(withoutReason) }),
+    rbac('ClusterRoleBinding', { name }, { roleRef: roleRef('ClusterRole'), subjects }),
+    rbac('Role', { name, namespace }, { rules: own.map(withoutReason) }),
+    rbac('RoleBinding', { name, namespace }, { roleRef: roleRef('Role'), subjects }),
+  ];
+}
+
+function withoutReason({ reason: _, ...rule }: PermissionRule): Omit<PermissionRule, 'reason'> {
+  return rule;
+}
+
+function resourcesOf(kinds: readonly ResourceKind[], subresource?: string) {
+  const suffix = subresource === undefined ? '' : `/${subresource}`;
+  return {
+    apiGroups: [...new Set(kinds.map(({ group }) => group))],
+    resources: kinds.map(({ plural }) => `${plural}${suffix}`),
+  };
+}
+
+/** A rule allows each of its resources in each of its groups, so kinds of different groups need rules of their own. */
+function groupsOf(kinds: readonly ResourceKind[]): ResourceKind[][] {
+  return [...Map.groupBy(kinds, ({ group }) => group).values()];
+}

@@ -1,0 +1,178 @@
+import { request } from 'node:http';
+import type { Duplex } from 'node:stream';
+import type { Mesh } from '../../mesh/mesh.ts';
+import { sleep } from '../../runtime/abort.ts';
+import { Backoff } from '../../runtime/client/backoff.ts';
+import { type Clock, systemClock } from '../../runtime/clock.ts';
+import { type Logger, silentLogger } from '../../runtime/logger.ts';
+import type { Runnable } from '../../runtime/runnable.ts';
+import type { Ledger } from '../../xds/ledger.ts';
+import { LocalCounts } from './local-counts.ts';
+import { addressOfIdentity } from './replica-identity.ts';
+import { heartbeatMs, replicationPath, replicationProtocol, silenceMs } from './replica-line.ts';
+
+export interface FollowerOptions {
+  readonly mesh: Mesh;
+  readonly ledger: Pick<Ledger, 'propagation' | 'onDirty'>;
+  /** This replica's own, as the lease would name it; made by `replicaIdentity`. */
+  readonly identity: string;
+  /** The identity that holds the lease, as last seen; undefined: nobody's. */
+  readonly leader: () => string | undefined;
+  /** The same on every replica. Throws when empty. */
+  readonly token: string;
+  /** How often the lease's holder is asked for, in milliseconds. Default 500. */
+  readonly pollMs?: number;
+  /** Default: the machine's clock. */
+  readonly clock?: Clock;
+  /** Default: nothing is logged. */
+  readonly logger?: Logger;
+}
+
+/** Lines in one write to the socket, at most: between two batches the event loop is free for proxies. */
+const batchLines = 200;
+
+/** Streams this replica's counts to whoever holds the lease, and follows the lease. Idle while this replica holds it itself. */
+export class Follower implements Runnable {
+  readonly name = 'replication to the leader';
+  readonly group = 'everyReplica';
+  readonly #options: FollowerOptions;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  #problem = '';
+
+  constructor(options: FollowerOptions) {
+    if (options.token === '') throw new Error('replication needs a token that all replicas share; it is empty');
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#logger = options.logger ?? silentLogger;
+  }
+
+  /** As {@link Runnable.start}. Never rejects: what fails is logged once and tried again. */
+  async start(signal: AbortSignal): Promise<void> {
+    const { identity, leader, pollMs = 500 } = this.#options;
+    const backoff = new Backoff({ baseMs: 200, maxMs: 5_000 });
+    while (!signal.aborted) {
+      const holder = leader();
+      const address = holder === undefined || holder === identity ? undefined : addressOfIdentity(holder);
+      if (holder !== undefined && holder !== identity && address === undefined) {
+        this.#tell(`the lease's holder "${holder}" does not say where it can be reached`);
+      }
+      if (address === undefined) {
+        await sleep(this.#clock, pollMs, signal);
+        continue;
+      }
+      try {
+        const socket = await this.#connect(address, signal);
+        backoff.reset();
+        this.#problem = '';
+        await this.#stream(socket, holder!, signal);
+      } catch (error) {
+        this.#tell(`the leader at ${address} cannot be reached: ${error instanceof Error ? error.message : error}`);
+      }
+      await sleep(this.#clock, backoff.next(), signal);
+    }
+  }
+
+  #tell(problem: string): void {
+    if (problem === this.#problem) return;
+    this.#problem = problem;
+    this.#logger.warn('The proxies of this replica are not counted at the leader', { problem });
+  }
+
+  #connect(address: string, signal: AbortSignal): Promise<Duplex> {
+    const { token, identity } = this.#options;
+    return new Promise((resolve, reject) => {
+      const call = request(`http://${address}${replicationPath}`, {
+        agent: false,
+        timeout: silenceMs,
+        signal,
+        headers: {
+          connection: 'upgrade',
+          upgrade: replicationProtocol,
+          authorization: `Bearer ${token}`,
+          'x-weft-replica': identity,
+        },
+      });
+      call.on('upgrade', (_response, socket, head) => {
+        if (head.length > 0) socket.unshift(head);
+        resolve(socket);
+      });
+      call.on('response', (response) => {
+        response.resume();
+        reject(new Error(`it answers ${response.statusCode} ${response.statusMessage}`));
+      });
+      call.on('timeout', () => call.destroy(new Error('no answer')));
+      call.on('error', reject);
+      call.end();
+    });
+  }
+
+  /** Sends counts until the connection ends, the leader falls silent, another one leads, or the signal aborts. */
+  #stream(socket: Duplex, holder: string, signal: AbortSignal): Promise<void> {
+    const { mesh, ledger, leader, pollMs = 500 } = this.#options;
+    const clock = this.#clock;
+    return new Promise((resolve) => {
+      let isSynced = false;
+      let isFull = false;
+      let cancelPump: (() => void) | undefined;
+      let cancelBeat = () => {};
+      let cancelPoll = () => {};
+      let cancelSilence = () => {};
+      const pumpSoon = () => {
+        if (!isFull) cancelPump ??= clock.setTimer(pump, 0);
+      };
+      const counts = new LocalCounts({ mesh, ledger, clock }, pumpSoon);
+      const send = (lines: readonly object[]) => {
+        isFull = !socket.write(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
+        if (!isFull) pumpSoon();
+      };
+      const pump = () => {
+        cancelPump = undefined;
+        const lines: object[] = [];
+        for (let line = counts.take(); line; line = counts.take()) {
+          lines.push(line);
+          if (lines.length >= batchLines) return send(lines);
+        }
+        if (!isSynced) {
+          isSynced = true;
+          lines.push({ type: 'synced' });
+        }
+        if (lines.length > 0) send(lines);
+      };
+      const beat = () => {
+        if (!isFull) socket.write('\n');
+        cancelBeat = clock.setTimer(beat, heartbeatMs);
+      };
+      const poll = () => {
+        if (leader() !== holder) socket.destroy();
+        cancelPoll = clock.setTimer(poll, pollMs);
+      };
+      const awaitWord = () => {
+        cancelSilence();
+        cancelSilence = clock.setTimer(() => socket.destroy(), silenceMs);
+      };
+      const onAbort = () => socket.destroy();
+      signal.addEventListener('abort', onAbort, { once: true });
+      socket.on('data', awaitWord);
+      socket.on('drain', () => {
+        isFull = false;
+        pumpSoon();
+      });
+      socket.on('error', () => socket.destroy());
+      socket.on('end', () => socket.destroy());
+      socket.on('close', () => {
+        for (const cancel of [cancelBeat, cancelPoll, cancelSilence, () => cancelPump?.()]) cancel();
+        // Whatever is told after this is for the next connection, which begins anew.
+        isFull = true;
+        counts.close();
+        signal.removeEventListener('abort', onAbort);
+        resolve();
+      });
+      if (signal.aborted) onAbort();
+      beat();
+      poll();
+      awaitWord();
+      pumpSoon();
+    });
+  }
+}

@@ -1,0 +1,117 @@
+import { timingSafeEqual } from 'node:crypto';
+import { type IncomingMessage, STATUS_CODES } from 'node:http';
+import type { Duplex } from 'node:stream';
+import { aborted } from '../../runtime/abort.ts';
+import { type Clock, systemClock } from '../../runtime/clock.ts';
+import { type Logger, silentLogger } from '../../runtime/logger.ts';
+import type { Runnable } from '../../runtime/runnable.ts';
+import { LineReader } from './line-reader.ts';
+import type { MergedPropagation } from './merged-propagation.ts';
+import { checkReplicaLine, heartbeatMs, replicationPath, replicationProtocol, silenceMs } from './replica-line.ts';
+
+export interface ReplicaHubOptions {
+  readonly merged: MergedPropagation;
+  /** What followers must present; the same on every replica. Throws when empty: counts decide when a change counts as done. */
+  readonly token: string;
+  /** Followers at once, at most. Default 64. */
+  readonly maxReplicas?: number;
+  /** Default: the machine's clock. */
+  readonly clock?: Clock;
+  /** Default: nothing is logged. */
+  readonly logger?: Logger;
+}
+
+/**
+ * Takes the followers' streams of counts, while this replica leads; sends them away otherwise. Join {@link accept} to the status port
+ * and add the hub to the manager (in `eachTerm`, or as it is).
+ */
+export class ReplicaHub implements Runnable {
+  readonly name = 'replica hub';
+  readonly group = 'leader';
+  readonly #options: ReplicaHubOptions;
+  readonly #clock: Clock;
+  readonly #logger: Logger;
+  readonly #sockets = new Set<Duplex>();
+  #isOpen = false;
+
+  constructor(options: ReplicaHubOptions) {
+    if (options.token === '') throw new Error('replication needs a token that all replicas share; it is empty');
+    this.#options = options;
+    this.#clock = options.clock ?? systemClock;
+    this.#logger = options.logger ?? silentLogger;
+  }
+
+  /** As {@link Runnable.start}; may be started again. */
+  async start(signal: AbortSignal): Promise<void> {
+    this.#isOpen = !signal.aborted;
+    await aborted(signal);
+    this.#isOpen = false;
+    for (const socket of this.#sockets) socket.destroy();
+  }
+
+  /** Answers an HTTP upgrade of the status port. Every socket it is given is its own from then on. */
+  readonly accept = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
+    socket.on('error', () => socket.destroy());
+    const refusal = this.#refusalOf(request);
+    if (refusal) {
+      const body = `${refusal.why}\n`;
+      const head = `HTTP/1.1 ${refusal.code} ${STATUS_CODES[refusal.code]}\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}`;
+      socket.end(`${head}\r\ncontent-type: text/plain\r\n\r\n${body}`);
+      return;
+    }
+    socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${replicationProtocol}\r\n\r\n`);
+    this.#serve(socket, String(request.headers['x-weft-replica'] ?? '').slice(0, 256));
+    if (head.length > 0) socket.unshift(head);
+  };
+
+  #refusalOf({ url, headers }: IncomingMessage): { code: number; why: string } | undefined {
+    if (url !== replicationPath) return { code: 404, why: `there is no ${url} to upgrade` };
+    if (!sameToken(headers.authorization ?? '', `Bearer ${this.#options.token}`))
+      return { code: 401, why: 'the replication token is not that of this replica' };
+    if (headers.upgrade !== replicationProtocol) return { code: 400, why: `this replica speaks ${replicationProtocol}` };
+    if (!this.#isOpen) return { code: 503, why: 'this replica is not the leader' };
+    if (this.#sockets.size >= (this.#options.maxReplicas ?? 64)) return { code: 429, why: 'too many replicas are connected' };
+    return undefined;
+  }
+
+  #serve(socket: Duplex, replica: string): void {
+    const counts = this.#options.merged.join();
+    const reader = new LineReader();
+    let cancelSilence = () => {};
+    let cancelBeat = () => {};
+    const awaitWord = () => {
+      cancelSilence();
+      cancelSilence = this.#clock.setTimer(() => socket.destroy(), silenceMs);
+    };
+    const beat = () => {
+      socket.write('\n');
+      cancelBeat = this.#clock.setTimer(beat, heartbeatMs);
+    };
+    this.#sockets.add(socket);
+    socket.on('data', (piece: Buffer) => {
+      awaitWord();
+      try {
+        for (const value of reader.push(piece)) counts.take(checkReplicaLine(value));
+      } catch (error) {
+        this.#logger.warn('A replica is not understood and not counted', { replica, error });
+        socket.destroy();
+      }
+    });
+    socket.on('end', () => socket.destroy());
+    socket.on('close', () => {
+      cancelSilence();
+      cancelBeat();
+      this.#sockets.delete(socket);
+      counts.leave();
+      this.#logger.info('A replica disconnected; its proxies are no longer counted', { replica });
+    });
+    awaitWord();
+    beat();
+    this.#logger.info('A replica connected', { replica });
+  }
+}
+
+function sameToken(given: string, wanted: string): boolean {
+  const [a, b] = [Buffer.from(given), Buffer.from(wanted)];
+  return a.length === b.length && timingSafeEqual(a, b);
+}

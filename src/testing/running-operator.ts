@@ -1,0 +1,64 @@
+import type { KubeConfig } from '@kubernetes/client-node';
+import { defaultMeshConfig } from '../mesh/mesh-config.ts';
+import { createOperator, type OperatorOptions } from '../operator.ts';
+import type { LogFields, Logger } from '../runtime/logger.ts';
+import type { Manager } from '../runtime/manager/manager.ts';
+
+/** A line of an operator's log. */
+export interface LoggedLine {
+  readonly level: 'error' | 'warn' | 'info' | 'debug';
+  readonly message: string;
+  readonly fields: LogFields;
+}
+
+/** An operator in the test's own process, on free ports. */
+export interface RunningOperator {
+  readonly manager: Manager;
+  readonly lines: readonly LoggedLine[];
+  /** Resolves with where proxies connect; rejects if the operator ends instead. */
+  readonly served: Promise<string>;
+  /** What `/readyz/<check>` answers. */
+  readyz(check: string): Promise<string>;
+  /** Rejects if the operator had failed, or does not end well. */
+  stop(): Promise<void>;
+}
+
+/** Starts an operator in namespace `weft-system` that would be replaced within a second and a half. */
+export function runOperator(kubeConfig: KubeConfig, options: Partial<OperatorOptions> = {}): RunningOperator {
+  const lines: LoggedLine[] = [];
+  const bind = { host: '127.0.0.1', port: 0 };
+  const { manager, served } = createOperator({
+    ...{ kubeConfig, namespace: 'weft-system', config: defaultMeshConfig, logger: logInto(lines) },
+    ...{ xdsBind: bind, httpBind: bind, metricsBind: bind, healthBind: bind },
+    leaderElection: { leaseDurationMs: 1_500, renewDeadlineMs: 1_000, retryPeriodMs: 100 },
+    ...options,
+  });
+  const ended = manager.start();
+  ended.catch(() => {});
+  const endedEarly = ended.then(() => Promise.reject(new Error('the operator ended before it served')));
+  const serving = Promise.race([served.then(({ xds }) => xds!), endedEarly]);
+  serving.catch(() => {});
+  return {
+    manager,
+    lines,
+    served: serving,
+    readyz: async (check) => (await fetch(`http://${manager.healthProbeAddress}/readyz/${check}`)).text(),
+    stop() {
+      manager.stop();
+      return ended;
+    },
+  };
+}
+
+/** A logger that keeps every line. */
+export function logInto(lines: LoggedLine[], own: LogFields = {}): Logger {
+  const write = (level: LoggedLine['level']) => (message: string, fields?: LogFields) =>
+    void lines.push({ level, message, fields: { ...own, ...fields } });
+  return {
+    error: write('error'),
+    warn: write('warn'),
+    info: write('info'),
+    debug: write('debug'),
+    child: (fields) => logInto(lines, { ...own, ...fields }),
+  };
+}

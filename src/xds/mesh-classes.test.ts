@@ -1,0 +1,95 @@
+import { afterEach, beforeEach, describe, expect, it } from 'vitest';
+import { typeUrls } from '../envoy/resource.ts';
+import { parseObjects, proxyNode, startTestMesh, type TestMesh } from '../testing/load-mesh.ts';
+import { MeshClasses } from './mesh-classes.ts';
+import type { ProxyClass } from './proxy-class.ts';
+
+let test: TestMesh;
+let classes: MeshClasses;
+let proxyClass: ProxyClass;
+let version = 0;
+const node = proxyNode({ namespace: 'shop', ipAddresses: ['10.0.0.1'] });
+
+const slice = (...endpoints: string[]) =>
+  parseObjects(`
+apiVersion: discovery.k8s.io/v1
+kind: EndpointSlice
+metadata: { name: s-1, namespace: shop, resourceVersion: "${++version}", labels: { kubernetes.io/service-name: s } }
+addressType: IPv4
+ports: [{ name: tcp, port: 9000 }]
+endpoints: [${endpoints.map((endpoint) => `{ ${endpoint} }`).join(', ')}]`);
+const own = 'addresses: [10.0.0.1]';
+
+beforeEach(async () => {
+  test = await startTestMesh();
+  await test.apply(
+    ...parseObjects(`
+apiVersion: v1
+kind: Service
+metadata: { name: s, namespace: shop }
+spec: { clusterIP: 10.96.0.1, clusterIPs: [10.96.0.1], ports: [{ name: tcp, port: 80, targetPort: 9000 }] }`),
+    ...slice(own),
+  );
+  classes = new MeshClasses(test.mesh);
+  proxyClass = classes.join(node);
+});
+afterEach(() => test.stop());
+
+/** The names of a class's resources of all types whose bytes a refresh changed. */
+function refreshed(): { names: string[]; membershipChanged: boolean } {
+  const read = () =>
+    new Map(
+      Object.values(typeUrls).flatMap((typeUrl) =>
+        [...proxyClass.table(typeUrl).values()].map((resource) => [
+          `${typeUrl.split('.').at(-1)}/${resource.name}`,
+          resource.version,
+        ]),
+      ),
+    );
+  const before = read();
+  const { membershipChanged } = classes.refresh();
+  const after = read();
+  const names = [...new Set([...before.keys(), ...after.keys()])].filter((name) => before.get(name) !== after.get(name));
+  return { names: names.sort(), membershipChanged };
+}
+
+const endpoints = 'ClusterLoadAssignment/outbound|80||s.shop.svc.cluster.local';
+
+describe('a changed slice', () => {
+  it('touches endpoints only, and concerns no proxy but those whose address came or went', async () => {
+    await test.apply(...slice(own, 'addresses: [10.0.0.7]'));
+    expect(refreshed()).toEqual({ names: [endpoints], membershipChanged: false });
+    await test.apply(...slice('addresses: [10.0.0.7]'));
+    expect(refreshed()).toEqual({ names: [endpoints], membershipChanged: true });
+    expect(classes.classKeyOf(node)).not.toBe(proxyClass.key);
+  });
+
+  it('leaves a proxy in its class while its own readiness flips', async () => {
+    await test.apply(...slice(`${own}, conditions: { ready: false }`));
+    expect(refreshed()).toEqual({ names: [endpoints], membershipChanged: false });
+    await test.apply(...slice(`${own}, conditions: { ready: false, terminating: true }`));
+    expect(refreshed()).toEqual({ names: [endpoints], membershipChanged: false });
+    expect(classes.classKeyOf(node)).toBe(proxyClass.key);
+  });
+});
+
+describe('a changed mesh config', () => {
+  it('changes the bytes that it concerns', () => {
+    const { config } = test.mesh;
+    test.mesh.setConfig({ ...config, outboundTrafficPolicy: { mode: 'REGISTRY_ONLY' } });
+    expect(refreshed()).toEqual({ names: ['Listener/virtualOutbound'], membershipChanged: true });
+    test.mesh.setConfig({ ...config, connectTimeoutMs: 1 });
+    const { names } = refreshed();
+    expect(names).toContain('Cluster/outbound|80||s.shop.svc.cluster.local');
+    expect(names).not.toContain(endpoints);
+    test.mesh.setConfig({ ...config, connectTimeoutMs: 1, discoverySelectors: [{}] });
+    expect(refreshed().names).toEqual([]);
+  });
+
+  it('waits for no acknowledgement of the objects that it re-shapes', () => {
+    const before = proxyClass.footprint('Service/shop/s');
+    test.mesh.setConfig({ ...test.mesh.config, accessLogFile: '/dev/stdout' });
+    expect(refreshed().names).toContain('Listener/10.96.0.1_80');
+    expect(proxyClass.footprint('Service/shop/s')?.required).toEqual(before?.required);
+  });
+});
