@@ -253,7 +253,7 @@ export class ServiceRegistry {
     }
     for (const [address, ports] of portsAfter) {
       if (portsBefore.get(address) === ports) continue;
-      this.#endpoints.add(address, spec);
+      if (!portsBefore.has(address)) this.#endpoints.add(address, spec);
       this.#touches.address(address);
     }
   }
