@@ -69,6 +69,10 @@ export class MeshClass implements ProxyClass {
     return this.#sidecar;
   }
 
+  get sidecarKey(): ObjectKey | undefined {
+    return this.#sidecar?.key;
+  }
+
   table(typeUrl: TypeUrl): ResourceTable {
     return this.#tables.get(typeUrl)!;
   }
