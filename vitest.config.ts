@@ -6,6 +6,7 @@ const resultsFile = process.env.WEFT_TEST_RESULTS;
 export default defineConfig({
   test: {
     include: ['src/**/*.test.ts', 'scripts/**/*.test.ts', 'demo/**/*.test.ts'],
+    exclude: ['**/*.api.test.ts'],
     // Each file has a thread of its own, and with it its own list of open resources, which the leak check reads.
     pool: 'threads',
     isolate: true,

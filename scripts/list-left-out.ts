@@ -10,10 +10,11 @@ export default async function setUp(): Promise<() => Promise<void>> {
   const kube = await findKubeAssets();
   const leftOut = kube.ok
     ? ''
-    : `left out: tests on a real API server (*.api.test.ts)\n  ${kube.why}\n  to have it: ${kube.remedy}`;
+    : `Of those on a real API server, on this machine as it is:\n  ${kube.why}\n  to have it: ${kube.remedy}`;
   const isRequired = (process.env.WEFT_REQUIRE ?? '').split(',').includes('kube-apiserver');
   if (isRequired && leftOut !== '') throw new Error(`WEFT_REQUIRE names what is not here: kube-apiserver\n${leftOut}`);
   return async () => {
+    console.log('Not part of this run: tests on a real etcd and kube-apiserver (npm run test:api)');
     if (leftOut !== '') console.log(leftOut);
     const missing = describeMissing(await listComponents());
     console.log('Not part of this run: tests with a real Envoy (npm run e2e)');
