@@ -34,6 +34,10 @@ export interface EnvoyFilter {
   readonly name: string;
   /** Tells two states of the object apart: `<uid>/<generation>`, or whatever the source has. */
   readonly version: string;
+  /** `metadata.generation`; 0 where the source has none. */
+  readonly generation: number;
+  /** Set where the object's own status says that proxies refused this very generation: it is not to be tried again. Envoy's words. */
+  readonly quarantine?: string;
   readonly createdAtMs: number;
   /** Smaller first; default 0. */
   readonly priority: number;
