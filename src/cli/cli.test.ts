@@ -55,8 +55,8 @@ it.each([
 
 it('selectTypes: one, in singular too, or all', () => {
   expect(selectTypes('cluster').map(([name]) => name)).toEqual(['clusters']);
-  expect(selectTypes('all')).toHaveLength(4);
-  expect(() => selectTypes('secrets')).toThrow('secrets: expected clusters, endpoints, listeners, routes or all');
+  expect(selectTypes('all')).toHaveLength(5);
+  expect(() => selectTypes('secrets')).toThrow('secrets: expected clusters, endpoints, listeners, routes, ecds or all');
 });
 
 it('parseOutput refuses other formats', () => {

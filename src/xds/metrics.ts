@@ -11,6 +11,7 @@ const shortNames = new Map<string, string>([
   [typeUrls.endpoint, 'eds'],
   [typeUrls.listener, 'lds'],
   [typeUrls.route, 'rds'],
+  [typeUrls.extensionConfig, 'ecds'],
 ]);
 
 /** Istio's names where the meaning is Istio's (istio pilot/pkg/xds/monitoring.go, pkg/xds/monitoring.go), so that its dashboards work. */

@@ -79,6 +79,7 @@ describe.each(['delta', 'sotw'] as const)('XdsServer over gRPC, %s', (variant) =
       { subscribed: 2 },
       { subscribed: '*' },
       { subscribed: 0 },
+      { subscribed: 0 },
     ]);
     expect(
       server

@@ -11,6 +11,7 @@ export const configTypes: Record<string, TypeUrl> = {
   endpoints: typeUrls.endpoint,
   listeners: typeUrls.listener,
   routes: typeUrls.route,
+  ecds: typeUrls.extensionConfig,
 };
 
 /** One resource as the status port answers it. */

@@ -18,7 +18,7 @@ export function addProxyStatusCommand(program: Command): void {
       const proxies = (await (await connect(connection)).askEach<ProxyReport[]>('/proxies')).flat();
       proxies.sort((a, b) => (a.proxy < b.proxy ? -1 : 1));
       print(output, proxies, () => [
-        ['NAME', 'CDS', 'EDS', 'LDS', 'RDS', 'TRANSPORT', 'VERSION', 'CONNECTED'],
+        ['NAME', 'CDS', 'EDS', 'LDS', 'RDS', 'ECDS', 'TRANSPORT', 'VERSION', 'CONNECTED'],
         ...proxies.map(({ proxy, types, transport, node, connectedAt }) => [
           proxy.split('/').reverse().join('.'),
           ...types.map(standing),

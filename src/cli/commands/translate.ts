@@ -34,7 +34,7 @@ export function addTranslateCommand(program: Command): void {
     .description('Translates objects in files to the Envoy configuration of one proxy, without starting anything.')
     .argument('<paths...>', 'directories or files of YAML')
     .requiredOption('--proxy <namespace/workload>', 'the proxy that asks')
-    .option('--type <type>', 'clusters, endpoints, listeners, routes or all', 'all')
+    .option('--type <type>', 'clusters, endpoints, listeners, routes, ecds or all', 'all')
     .option('--name <name>', 'only the resource of this name')
     .option('--ip <address>', 'address of the workload, IPv4 or IPv6; repeatable (default: 127.0.0.1)', collect)
     .option('--label <key=value>', 'label of the workload; repeatable', collect)

@@ -6,10 +6,14 @@ import { type ModelClient, SessionHarness } from '../testing/session-harness.ts'
 
 const names = ['a', 'b', 'c', 'd', 'e'];
 
-/** A resource as the translator would make it: clusters need the endpoints of their name, listeners the route of theirs. */
+/**
+ * A resource as the translator would make it: clusters need the endpoints of their name, listeners the route of theirs and, as a patch
+ * may have it, a filter.
+ */
 function made(typeUrl: TypeUrl, name: string, body: string): Resource {
-  const child = typeUrl === typeUrls.cluster ? typeUrls.endpoint : typeUrl === typeUrls.listener ? typeUrls.route : undefined;
-  return fakeResource(typeUrl, name, body, { requires: child ? [{ typeUrl: child, name }] : [] });
+  const ofListener = body === '2' ? [typeUrls.route, typeUrls.extensionConfig] : [typeUrls.route];
+  const children = typeUrl === typeUrls.cluster ? [typeUrls.endpoint] : typeUrl === typeUrls.listener ? ofListener : [];
+  return fakeResource(typeUrl, name, body, { requires: children.map((child) => ({ typeUrl: child, name })) });
 }
 
 const change = fc.record({

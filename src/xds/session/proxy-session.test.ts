@@ -3,7 +3,7 @@ import { typeUrls } from '../../envoy/resource.ts';
 import { fakeResource } from '../testing/fake-classes.ts';
 import { type ModelClient, SessionHarness } from '../testing/session-harness.ts';
 
-const { cluster, endpoint, listener, route } = typeUrls;
+const { cluster, endpoint, extensionConfig, listener, route } = typeUrls;
 const ofEndpoints = (name: string) => [{ typeUrl: endpoint, name }];
 const ofRoutes = (name: string) => [{ typeUrl: route, name }];
 
@@ -13,6 +13,10 @@ const put = {
   endpoint: (name: string, body = '') => ({ put: fakeResource(endpoint, name, body) }),
   listener: (name: string, body = '') => ({ put: fakeResource(listener, name, body, { requires: ofRoutes('80') }) }),
   route: (name: string, body = '') => ({ put: fakeResource(route, name, body) }),
+  filter: (name: string, body = '') => ({ put: fakeResource(extensionConfig, name, body) }),
+  listenerWithFilter: (name: string, filter: string, body = '') => ({
+    put: fakeResource(listener, name, body, { requires: [...ofRoutes('80'), { typeUrl: extensionConfig, name: filter }] }),
+  }),
 };
 const remove = (typeUrl: (typeof typeUrls)[keyof typeof typeUrls], name: string) => ({ remove: { typeUrl, name } });
 
@@ -68,6 +72,35 @@ describe.each(['delta', 'sotw'] as const)('ProxySession, %s', (variant) => {
     client.answer();
     expect(client.read()).toEqual(['RouteConfiguration: 80']);
     client.answer();
+    expect(client.session.settled).toBe(true);
+  });
+
+  it('answers a filter by name behind the listener that asks for it, and waits for it', () => {
+    const { harness, client } = synced(variant);
+    harness.classes.edit([put.filter('waf'), put.listenerWithFilter('l', 'waf', 'filtered')]);
+    harness.turn();
+    expect(client.read()).toEqual(['Listener: l']);
+    client.answer();
+    expect(client.read()).toEqual(['TypedExtensionConfig: waf']);
+    expect(client.session.settled).toBe(false);
+    client.answerAll();
+    expect(client.session.settled).toBe(true);
+
+    harness.classes.edit([put.filter('waf', 'stricter'), put.filter('unused'), put.listenerWithFilter('l', 'waf', 'other')]);
+    harness.turn();
+    client.answer();
+    expect(client.read()).toEqual(['Listener: l', 'TypedExtensionConfig: waf']);
+    client.answerAll();
+    expect(client.bodies(extensionConfig)).toEqual({ waf: 'stricter' });
+    expect(client.session.settled).toBe(true);
+  });
+
+  it('does not wait for a filter that nothing defines', () => {
+    const { harness, client } = synced(variant);
+    harness.classes.edit([put.listenerWithFilter('l', 'nowhere', 'filtered')]);
+    harness.turn();
+    client.answerAll();
+    expect(client.read()).toEqual(['Listener: l', ...(variant === 'delta' ? ['TypedExtensionConfig:  -nowhere'] : [])]);
     expect(client.session.settled).toBe(true);
   });
 
@@ -309,6 +342,26 @@ describe.each(['delta', 'sotw'] as const)('ProxySession, %s', (variant) => {
 });
 
 describe('ProxySession, delta', () => {
+  it('takes a filter away from a listener that still asks for it, and from no other: its old connections may use it', () => {
+    const { harness, client } = synced('delta');
+    harness.classes.edit(['a', 'b'].flatMap((name) => [put.filter(name), put.listenerWithFilter(name, name)]));
+    harness.turn();
+    client.answerAll();
+    client.read();
+    // A proxy that drains the listener's earlier version has not let go of its filter yet.
+    const { unsubscribe } = client;
+    client.unsubscribe = (typeUrl, ...names) => typeUrl !== extensionConfig && unsubscribe.call(client, typeUrl, ...names);
+    harness.classes.edit([remove(extensionConfig, 'a'), remove(extensionConfig, 'b'), put.listener('b', 'unfiltered')]);
+    harness.turn();
+    client.answerAll();
+    expect(client.read()).toEqual(['Listener: b', 'TypedExtensionConfig:  -a']);
+    expect(client.session.settled).toBe(true);
+    harness.classes.edit([put.listenerWithFilter('b', 'b', 'filtered again')]);
+    harness.turn();
+    client.answerAll();
+    expect(client.read()).toEqual(['Listener: b', 'TypedExtensionConfig:  -b']);
+  });
+
   it('sends nothing twice to a proxy that comes back, and takes away what went meanwhile', () => {
     const { harness, client } = synced('delta');
     harness.disconnect(client);

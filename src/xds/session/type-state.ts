@@ -123,8 +123,8 @@ export class TypeState {
 
   /** The proxy has the newest of `names` that it needs, as far as `revision`: nothing of it is waited for. */
   covers(revision: number, names: ReadonlySet<string> | undefined): boolean {
-    // Endpoints and routes are asked for by name, and only what resources sent before need of them can be missing.
-    const byName = this.typeUrl === typeUrls.endpoint || this.typeUrl === typeUrls.route;
+    // All but clusters and listeners is asked for by name, and only what resources sent before need of it can be missing.
+    const byName = this.typeUrl !== typeUrls.cluster && this.typeUrl !== typeUrls.listener;
     const vacuous = !this.subscription.active && (byName || !names?.size);
     if (!vacuous && this.ackedRevision < revision) return false;
     if (!names || (this.awaited.size === 0 && this.#asked.size === 0)) return true;
@@ -150,6 +150,7 @@ export class TypeState {
       this.awaited.add(name);
       if (subscribed) this.#owed.add(name);
     } else if (!subscribed) this.awaited.add(name);
+    else if (this.typeUrl === typeUrls.extensionConfig && !this.#table.get(name)) this.#gone.set(name, undefined);
   }
 
   /** The resource that needed `name` is gone or was refused. */
@@ -355,7 +356,20 @@ export class TypeState {
         `so many resources of ${this.typeUrl} went while this proxy did not read that it must say again what it holds`,
       );
     }
+    if (this.typeUrl === typeUrls.extensionConfig) {
+      // Connections of the listener's earlier version go on using the filter while they drain; Envoy drops it by itself after that.
+      for (const name of removals.keys()) if (!this.#isRequired(name)) removals.delete(name);
+    }
     return removals;
+  }
+
+  /** Whether a cluster or listener of the class refers to a name of this type. Costs a look at all of them. */
+  #isRequired(name: string): boolean {
+    const refers = ({ requires }: Resource) =>
+      requires.some((reference) => reference.typeUrl === this.typeUrl && reference.name === name);
+    return (
+      this.#source.table(typeUrls.listener).values().some(refers) || this.#source.table(typeUrls.cluster).values().some(refers)
+    );
   }
 
   /** Everything the proxy shall hold, for the types that are sent completely; `retained`: what shall stay until later types let go of it. */

@@ -1,6 +1,7 @@
 import { fromBinary } from '@bufbuild/protobuf';
 import { anyUnpack } from '@bufbuild/protobuf/wkt';
 import { Cluster_DiscoveryType, ClusterSchema } from '../../envoy/gen/envoy/config/cluster/v3/cluster_pb.js';
+import { TypedExtensionConfigSchema } from '../../envoy/gen/envoy/config/core/v3/extension_pb.js';
 import { ClusterLoadAssignmentSchema } from '../../envoy/gen/envoy/config/endpoint/v3/endpoint_pb.js';
 import { ListenerSchema } from '../../envoy/gen/envoy/config/listener/v3/listener_pb.js';
 import { RouteConfigurationSchema } from '../../envoy/gen/envoy/config/route/v3/route_pb.js';
@@ -15,17 +16,18 @@ export interface ResourceReader {
   referencesOf(typeUrl: string, value: Uint8Array): readonly ResourceReference[];
 }
 
-/** Reads real Envoy messages: a cluster's endpoints, a listener's routes. */
+/** Reads real Envoy messages: a cluster's endpoints, a listener's routes and filters. */
 export const envoyReader: ResourceReader = {
   nameOf(typeUrl, value) {
     if (typeUrl === typeUrls.cluster) return fromBinary(ClusterSchema, value).name;
     if (typeUrl === typeUrls.endpoint) return fromBinary(ClusterLoadAssignmentSchema, value).clusterName;
     if (typeUrl === typeUrls.listener) return fromBinary(ListenerSchema, value).name;
+    if (typeUrl === typeUrls.extensionConfig) return fromBinary(TypedExtensionConfigSchema, value).name;
     return fromBinary(RouteConfigurationSchema, value).name;
   },
   referencesOf(typeUrl, value) {
     if (typeUrl === typeUrls.cluster) return endpointsOf(value);
-    return typeUrl === typeUrls.listener ? routesOf(value) : [];
+    return typeUrl === typeUrls.listener ? routesAndFiltersOf(value) : [];
   },
 };
 
@@ -36,14 +38,22 @@ function endpointsOf(value: Uint8Array): ResourceReference[] {
   return [{ typeUrl: typeUrls.endpoint, name: edsClusterConfig?.serviceName || cluster.name }];
 }
 
-function routesOf(value: Uint8Array): ResourceReference[] {
-  const { filterChains, defaultFilterChain } = fromBinary(ListenerSchema, value);
+function routesAndFiltersOf(value: Uint8Array): ResourceReference[] {
+  const { filterChains, defaultFilterChain, listenerFilters } = fromBinary(ListenerSchema, value);
   const chains = defaultFilterChain ? [...filterChains, defaultFilterChain] : filterChains;
-  return chains
-    .flatMap(({ filters }) => filters)
-    .flatMap(({ configType }) => {
-      const manager = configType.case === 'typedConfig' ? anyUnpack(configType.value, HttpConnectionManagerSchema) : undefined;
-      const specifier = manager?.routeSpecifier;
-      return specifier?.case === 'rds' ? [{ typeUrl: typeUrls.route, name: specifier.value.routeConfigName }] : [];
-    });
+  const references = listenerFilters.flatMap(discovered);
+  for (const filter of chains.flatMap(({ filters }) => filters)) {
+    references.push(...discovered(filter));
+    const { configType } = filter;
+    const manager = configType.case === 'typedConfig' ? anyUnpack(configType.value, HttpConnectionManagerSchema) : undefined;
+    if (!manager) continue;
+    references.push(...manager.httpFilters.flatMap(discovered));
+    const { routeSpecifier } = manager;
+    if (routeSpecifier.case === 'rds') references.push({ typeUrl: typeUrls.route, name: routeSpecifier.value.routeConfigName });
+  }
+  return references;
+}
+
+function discovered({ name, configType }: { name: string; configType: { case: string | undefined } }): ResourceReference[] {
+  return configType.case === 'configDiscovery' ? [{ typeUrl: typeUrls.extensionConfig, name }] : [];
 }

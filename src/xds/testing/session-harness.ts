@@ -141,11 +141,10 @@ export class ModelClient {
 
   /** Clusters and listeners by wildcard, the rest by following: what a starting Envoy does. */
   start(): void {
-    const [clusters, endpoints, listeners, routes] = pushOrder as [TypeUrl, TypeUrl, TypeUrl, TypeUrl];
-    this.subscribeAll(clusters);
-    if (this.of(endpoints).names.size > 0) this.request(endpoints, [...this.of(endpoints).names]);
-    this.subscribeAll(listeners);
-    if (this.of(routes).names.size > 0) this.request(routes, [...this.of(routes).names]);
+    for (const typeUrl of pushOrder) {
+      if (typeUrl === typeUrls.cluster || typeUrl === typeUrls.listener) this.subscribeAll(typeUrl);
+      else if (this.of(typeUrl).names.size > 0) this.request(typeUrl, [...this.of(typeUrl).names]);
+    }
   }
 
   subscribeAll(typeUrl: TypeUrl): void {
@@ -218,15 +217,15 @@ export class ModelClient {
   }
 
   #follow(): void {
-    const [clusters, endpoints, listeners, routes] = pushOrder as [TypeUrl, TypeUrl, TypeUrl, TypeUrl];
     for (const [parent, child] of [
-      [clusters, endpoints],
-      [listeners, routes],
+      [typeUrls.cluster, typeUrls.endpoint],
+      [typeUrls.listener, typeUrls.route],
+      [typeUrls.listener, typeUrls.extensionConfig],
     ] as const) {
       if (this.of(child).wildcard) continue;
       const wanted = new Set<string>();
       for (const { value } of this.of(parent).resources.values())
-        for (const { name } of readFake(value).requires) wanted.add(name);
+        for (const { typeUrl, name } of readFake(value).requires) if (typeUrl === child) wanted.add(name);
       const { names } = this.of(child);
       const gone = [...names].filter((name) => !wanted.has(name));
       const fresh = [...wanted].filter((name) => !names.has(name));
