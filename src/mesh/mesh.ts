@@ -1,5 +1,6 @@
 import { isDeepStrictEqual } from 'node:util';
 import { AddressPool } from './address-pool.ts';
+import type { EnvoyFilter } from './envoy-filter.ts';
 import { defaultMeshConfig, type MeshConfig } from './mesh-config.ts';
 import { type ObjectKey, objectKey } from './object-key.ts';
 import type { DeclaredService, Workload } from './service.ts';
@@ -13,6 +14,7 @@ export type Fragment = (
   | { readonly kind: 'services'; readonly services: readonly DeclaredService[] }
   | { readonly kind: 'workload'; readonly workload: Workload }
   | { readonly kind: 'sidecar'; readonly sidecar: Sidecar }
+  | { readonly kind: 'envoyFilter'; readonly envoyFilter: EnvoyFilter }
 ) & {
   /** The object has no status of its own (a Service, a Pod): where it touches nothing, nobody is told. Default: it has one. */
   readonly isUntracked?: boolean;
@@ -116,6 +118,10 @@ export class Mesh {
         break;
       case 'sidecar':
         this.sidecars.put(fragment.sidecar);
+        break;
+      case 'envoyFilter':
+        // No index reads these yet.
+        break;
     }
     return this.#announceObject(key, fragment, before !== undefined);
   }
@@ -134,6 +140,9 @@ export class Mesh {
         break;
       case 'sidecar':
         this.sidecars.delete(key, before.sidecar.namespace);
+        break;
+      case 'envoyFilter':
+        break;
     }
     const change = this.#announceObject(key, before, false);
     this.#intakes.delete(key);
