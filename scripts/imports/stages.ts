@@ -25,13 +25,14 @@ export const stages: Readonly<Record<string, Stage>> = {
   translate: { imports: ['mesh', 'api', 'envoy'] },
   xds: { imports: ['mesh', 'translate', 'envoy', 'runtime'] },
   status: { imports: ['xds', 'mesh', 'api', 'runtime', 'envoy'], open: ['replication'] },
+  webhooks: { imports: ['runtime', 'api'], open: ['iptables'] },
   'version.ts': { imports: [] },
   'control-plane.ts': { imports: stagesOfAChange },
   'main.ts': { imports: [...stagesOfAChange, 'control-plane.ts', 'version.ts'] },
   'leader-duties.ts': { imports: [...stagesOfAChange, 'control-plane.ts'] },
   'operator.ts': { imports: [...stagesOfAChange, 'control-plane.ts', 'leader-duties.ts', 'version.ts'] },
   'rbac.ts': { imports: ['runtime', 'api', 'operator.ts'] },
-  cli: { imports: [...stagesOfAChange, 'version.ts', 'main.ts', 'operator.ts', 'leader-duties.ts'] },
+  cli: { imports: [...stagesOfAChange, 'webhooks', 'version.ts', 'main.ts', 'operator.ts', 'leader-duties.ts'] },
 };
 
 /** Types that point against the flow, each with its reason. */
