@@ -2,17 +2,22 @@ import { hostname } from 'node:os';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { meshKinds } from './api/index.ts';
 import { kubernetesKinds } from './api/kubernetes/index.ts';
-import { createControlPlane } from './control-plane.ts';
+import { type ControlPlane, createControlPlane } from './control-plane.ts';
 import { addLeaderDuties, addReplication, type Replication } from './leader-duties.ts';
 import type { MeshConfig } from './mesh/mesh-config.ts';
 import { readMeshConfig } from './mesh/read-mesh-config.ts';
 import { aborted } from './runtime/abort.ts';
+import type { ReflectorTimes } from './runtime/cache/reflector-options.ts';
 import type { Logger } from './runtime/logger.ts';
 import type { BindAddress } from './runtime/manager/http-listener.ts';
 import { Manager } from './runtime/manager/manager.ts';
 import type { LeaderElectionOptions } from './runtime/manager/manager-options.ts';
 import { FileFollower } from './sources/file/file-follower.ts';
-import { KubernetesCacheSource, watchedKind } from './sources/kubernetes/kubernetes-cache-source.ts';
+import {
+  KubernetesCacheSource,
+  type KubernetesCacheSourceOptions,
+  watchedKind,
+} from './sources/kubernetes/kubernetes-cache-source.ts';
 import { createHttpRoutes } from './status/http-routes.ts';
 import { replicaIdentity } from './status/replication/replica-identity.ts';
 import { StatusPort } from './status/status-port.ts';
@@ -29,6 +34,8 @@ export interface OperatorOptions {
   readonly meshConfigFile?: { readonly path: string; readonly text: string };
   /** How replicas add up their counts. Absent: the leader counts its own proxies only. */
   readonly replication?: Replication;
+  /** How long the API server's silence is borne, and waits after failures. Default: client-go's. */
+  readonly sourceTimes?: ReflectorTimes;
   readonly logger: Logger;
   readonly xdsBind: { readonly host: string; readonly port: number };
   readonly httpBind: { readonly host: string; readonly port: number };
@@ -38,6 +45,11 @@ export interface OperatorOptions {
   readonly leaderElection:
     | Pick<LeaderElectionOptions, 'identity' | 'leaseDurationMs' | 'renewDeadlineMs' | 'retryPeriodMs'>
     | false;
+}
+
+/** Joins {@link createSource} to a control plane. */
+interface SourceOptions extends Omit<KubernetesCacheSourceOptions, 'kinds' | 'keepsNamespace'> {
+  readonly plane: ControlPlane;
 }
 
 /** A control plane for a cluster; {@link Manager.start} of `manager` runs it. */
@@ -73,15 +85,8 @@ export function createOperator(options: OperatorOptions): WeftOperator {
   const { cache, rest, clock, registry } = manager;
 
   const plane = createControlPlane({ cache, config, clock, logger, registry, isCluster: true });
-  const { mesh, controllers, namespaces, xds, status } = plane;
-  const kinds = [
-    ...meshKinds.map((kind) => watchedKind({ kind })),
-    ...kubernetesKinds.map((kind) => watchedKind({ kind, transform: (object) => kind.slim(object) })),
-  ];
-  const keepsNamespace = (name: string) => namespaces?.includes(name) ?? true;
-  const source = new KubernetesCacheSource({ rest, cache, kinds, keepsNamespace, logger, clock });
-  namespaces?.onChange((change) => source.namespacesChanged(change.namespaces));
-
+  const { mesh, controllers, xds, status } = plane;
+  const source = createSource({ plane, rest, cache, logger, clock, ...options.sourceTimes });
   const proxies = new XdsRunnable({
     ...{ xds, bind: xdsBind },
     caughtUp: () => Promise.all(controllers.map(({ caughtUp }) => caughtUp)),
@@ -114,6 +119,19 @@ export function createOperator(options: OperatorOptions): WeftOperator {
     ...{ metrics: manager.metricsAddress, health: manager.healthProbeAddress },
   }));
   return { manager, served };
+}
+
+/** What fills the cache of a control plane from an API server: every kind that it reads, of the namespaces that take part. */
+export function createSource({ plane, ...options }: SourceOptions): KubernetesCacheSource {
+  const kinds = [
+    ...meshKinds.map((kind) => watchedKind({ kind })),
+    ...kubernetesKinds.map((kind) => watchedKind({ kind, transform: (object) => kind.slim(object) })),
+  ];
+  const { namespaces } = plane;
+  const keepsNamespace = (name: string) => namespaces?.includes(name) ?? true;
+  const source = new KubernetesCacheSource({ ...options, kinds, keepsNamespace });
+  namespaces?.onChange((change) => source.namespacesChanged(change.namespaces));
+  return source;
 }
 
 /** Puts a changed mesh config in force; one with errors leaves the last in force. */

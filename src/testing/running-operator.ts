@@ -19,6 +19,8 @@ export interface RunningOperator {
   readonly served: Promise<string>;
   /** What `/readyz/<check>` answers. */
   readyz(check: string): Promise<string>;
+  /** How it ended; undefined while it runs. */
+  readonly end: string | undefined;
   /** Rejects if the operator had failed, or does not end well. */
   stop(): Promise<void>;
 }
@@ -34,13 +36,20 @@ export function runOperator(kubeConfig: KubeConfig, options: Partial<OperatorOpt
     ...options,
   });
   const ended = manager.start();
-  ended.catch(() => {});
+  let end: string | undefined;
+  ended.then(
+    () => (end = 'stopped'),
+    (error: Error) => (end = error.message),
+  );
   const endedEarly = ended.then(() => Promise.reject(new Error('the operator ended before it served')));
   const serving = Promise.race([served.then(({ xds }) => xds!), endedEarly]);
   serving.catch(() => {});
   return {
     manager,
     lines,
+    get end() {
+      return end;
+    },
     served: serving,
     readyz: async (check) => (await fetch(`http://${manager.healthProbeAddress}/readyz/${check}`)).text(),
     stop() {
