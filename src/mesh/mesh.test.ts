@@ -129,3 +129,19 @@ spec: { hosts: [e.example.com], ports: [{ number: 80, name: tcp, protocol: TCP }
     expect(automatic()).toEqual([ipv4, ipv6]);
   });
 });
+
+describe('an announced change', () => {
+  it('rises the revision and names whom it concerns, and is no intake', async () => {
+    await start(`
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: { name: s, namespace: shop }
+spec: { egress: [{ hosts: ['*/*'] }] }`);
+    const { mesh } = test;
+    const intake = mesh.intake('Sidecar/shop/s');
+    expect(changes).toMatchObject([{ revision: 1, object: 'Sidecar/shop/s', ruledNamespace: 'shop' }]);
+    mesh.announce('Sidecar/shop/s', 'shop');
+    expect(changes[1]).toMatchObject({ revision: 2, object: 'Sidecar/shop/s', ruledNamespace: 'shop', endpointsOnly: false });
+    expect(mesh.intake('Sidecar/shop/s')).toBe(intake);
+  });
+});

@@ -1,6 +1,7 @@
 import { isDeepStrictEqual } from 'node:util';
 import { AddressPool } from './address-pool.ts';
 import type { EnvoyFilter } from './envoy-filter.ts';
+import { EnvoyFilterIndex } from './envoy-filter-index.ts';
 import { defaultMeshConfig, type MeshConfig } from './mesh-config.ts';
 import { type ObjectKey, objectKey } from './object-key.ts';
 import type { DeclaredService, Workload } from './service.ts';
@@ -33,8 +34,8 @@ export interface Change {
   readonly hosts: ReadonlySet<string>;
   /** IP addresses at which a service's endpoint came, went or serves other ports: a proxy there may serve something else now. */
   readonly addresses: ReadonlySet<string>;
-  /** Set when a Sidecar came, went or changed: the namespace whose scopes it may rule (the root namespace: every one). */
-  readonly sidecarNamespace?: string;
+  /** Set when a Sidecar or EnvoyFilter came, went or changed: the namespace whose proxies it may be in force for (the root namespace: all). */
+  readonly ruledNamespace?: string;
   /** The mesh config is another one: every proxy may be concerned. */
   readonly isConfigChanged: boolean;
   /** Nothing but endpoints changed. */
@@ -54,6 +55,7 @@ export interface Intake {
 export class Mesh {
   readonly services: ServiceRegistry;
   readonly sidecars = new SidecarIndex();
+  readonly envoyFilters = new EnvoyFilterIndex();
   readonly verdicts = new Verdicts();
   readonly #fragments = new Map<ObjectKey, Fragment>();
   readonly #intakes = new Map<ObjectKey, Intake>();
@@ -120,7 +122,7 @@ export class Mesh {
         this.sidecars.put(fragment.sidecar);
         break;
       case 'envoyFilter':
-        // No index reads these yet.
+        this.envoyFilters.put(fragment.envoyFilter);
         break;
     }
     return this.#announceObject(key, fragment, before !== undefined);
@@ -142,11 +144,21 @@ export class Mesh {
         this.sidecars.delete(key, before.sidecar.namespace);
         break;
       case 'envoyFilter':
+        this.envoyFilters.delete(key);
         break;
     }
     const change = this.#announceObject(key, before, false);
     this.#intakes.delete(key);
     return change;
+  }
+
+  /**
+   * Announces that another version of an object is in force for proxies than before, although the object is as it was: a trial that has
+   * begun or ended. What was said of its intake stays.
+   * @param ruledNamespace whose proxies may be concerned
+   */
+  announce(object: ObjectKey, ruledNamespace: string): Change {
+    return this.#announce(object, { mayBeEndpointsOnly: false, ruledNamespace, isIntake: false });
   }
 
   get(key: ObjectKey): Fragment | undefined {
@@ -169,7 +181,8 @@ export class Mesh {
     return this.#announce(object, {
       mayBeEndpointsOnly: isUpdate || kind === 'workload',
       isUntracked,
-      ...(kind === 'sidecar' ? { sidecarNamespace: fragment.sidecar.namespace } : {}),
+      ...(kind === 'sidecar' ? { ruledNamespace: fragment.sidecar.namespace } : {}),
+      ...(kind === 'envoyFilter' ? { ruledNamespace: fragment.envoyFilter.namespace } : {}),
     });
   }
 
@@ -178,11 +191,12 @@ export class Mesh {
     options: {
       readonly mayBeEndpointsOnly: boolean;
       readonly isUntracked?: boolean;
-      readonly sidecarNamespace?: string;
+      readonly ruledNamespace?: string;
       readonly isConfigChanged?: boolean;
+      readonly isIntake?: boolean;
     },
   ): Change {
-    const { mayBeEndpointsOnly, isUntracked = false, sidecarNamespace, isConfigChanged = false } = options;
+    const { mayBeEndpointsOnly, isUntracked = false, ruledNamespace, isConfigChanged = false, isIntake = !isUntracked } = options;
     const [touched, addresses] = [this.#touchedHosts, this.#touchedAddresses];
     this.#touchedHosts = new Map();
     this.#touchedAddresses = new Set();
@@ -193,12 +207,12 @@ export class Mesh {
       object,
       hosts: new Set(touched.keys()),
       addresses,
-      ...(sidecarNamespace === undefined ? {} : { sidecarNamespace }),
+      ...(ruledNamespace === undefined ? {} : { ruledNamespace }),
       isConfigChanged,
       endpointsOnly: mayBeEndpointsOnly && touched.size > 0 && [...touched.values()].every(Boolean),
     };
     if (isSilent) return change;
-    if (!isUntracked) this.#intakes.set(object, { revision: change.revision, atMs: this.#now() });
+    if (isIntake) this.#intakes.set(object, { revision: change.revision, atMs: this.#now() });
     for (const listener of this.#listeners) listener(change);
     return change;
   }

@@ -50,6 +50,16 @@ describe('Ledger', () => {
     expect(counts(harness)).toEqual({ affected: 2, acked: 2, rejected: 0, pending: 0 });
   });
 
+  it('counts every member of a class that waits for a version on trial as pending', () => {
+    const { harness, clients, push } = started(2);
+    push(put(listener, 'l', '1', filter));
+    for (const client of clients) client.answerAll();
+    expect(counts(harness, filter)).toMatchObject({ acked: 2, pending: 0 });
+    harness.classes.at().awaiting.add(filter);
+    expect(counts(harness, filter)).toEqual({ affected: 2, acked: 0, rejected: 0, pending: 2 });
+    expect(harness.ledger.propagation(filter)).toMatchObject({ laggards: ['shop/p0', 'shop/p1'], pendingSince: undefined });
+  });
+
   it('is not moved by what other objects do', () => {
     const { harness, clients, push } = started(1);
     push(put(cluster, 'api', '1', api), put(endpoint, 'api', '1', api));

@@ -178,6 +178,10 @@ class Tally {
   }
 
   add({ proxyClass, sessions, unsettled }: ClassGroup, footprint: ObjectFootprint): void {
+    if (footprint.isAwaiting) {
+      this.#pending.push(...sessions);
+      return;
+    }
     const present = footprint.names.values().some((names) => names.size > 0);
     if (present) this.#acked += sessions.size - unsettled.size;
     for (const session of unsettled) {
@@ -193,7 +197,7 @@ class Tally {
 
   result(): Omit<Propagation, 'revision' | 'current'> {
     const pending = this.#pending.length;
-    const byWait = this.#pending.toSorted((a, b) => (a.unsettledSince ?? 0) - (b.unsettledSince ?? 0));
+    const byWait = this.#pending.toSorted((a, b) => (a.unsettledSince ?? Infinity) - (b.unsettledSince ?? Infinity));
     const byProxies = [...this.#rejections.values()].sort((a, b) => b.proxies - a.proxies).slice(0, listLimit);
     return {
       affected: this.#acked + this.#rejected + pending,

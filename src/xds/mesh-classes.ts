@@ -5,7 +5,7 @@ import { type InboundInstance, traitsOf } from '../mesh/proxy-view.ts';
 import { endpointAddresses, endpointPort } from '../mesh/service.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
 import { MeshClass } from './mesh-class.ts';
-import type { ProxyClass, ProxyClasses, Refresh, Urgency } from './proxy-class.ts';
+import type { PatchReport, ProxyClass, ProxyClasses, Refresh, Urgency } from './proxy-class.ts';
 
 /** The classes of the connected proxies, kept in step with one mesh. */
 export class MeshClasses implements ProxyClasses {
@@ -70,6 +70,10 @@ export class MeshClasses implements ProxyClasses {
     return () => this.#listeners.delete(listener);
   }
 
+  patchReport(_filter: ObjectKey, _version?: string): PatchReport | undefined {
+    return undefined;
+  }
+
   refresh(): Refresh {
     const hosts = this.#hosts;
     const objects = this.#objects;
@@ -113,7 +117,7 @@ export class MeshClasses implements ProxyClasses {
     this.#objects.add(change.object);
     this.#isConfigChanged ||= change.isConfigChanged;
     this.#isMembershipChanged ||=
-      change.isConfigChanged || change.sidecarNamespace !== undefined || this.#isAnyMembers(change.addresses);
+      change.isConfigChanged || change.ruledNamespace !== undefined || this.#isAnyMembers(change.addresses);
     for (const listener of this.#listeners) listener(change.endpointsOnly ? 'endpoints' : 'configuration');
   }
 

@@ -9,6 +9,18 @@ export interface ObjectFootprint {
   readonly names: ReadonlyMap<TypeUrl, ReadonlySet<string>>;
   /** By type, the class revision at which the object's own change last altered bytes or removed a resource. */
   readonly required: ReadonlyMap<TypeUrl, number>;
+  /** A newer version of the object is on trial with other proxies: every member waits for it, whatever it has acknowledged. */
+  readonly isAwaiting?: boolean;
+}
+
+/** What became of an EnvoyFilter's patches, over the classes that it is in force in. Status tells from it what matched nothing. */
+export interface PatchReport {
+  /** Classes in which at least one of its patches may be in force for the proxies. */
+  readonly classes: number;
+  /** By their index: patches that matched at least one resource of a class. Never those of a proxy's bootstrap. */
+  readonly matched: ReadonlySet<number>;
+  /** By their index: patches that threw where they were applied and so have no effect there, with the first one's message. */
+  readonly failed: ReadonlyMap<number, string>;
 }
 
 /**
@@ -58,4 +70,9 @@ export interface ProxyClasses {
   onChange(listener: (urgency: Urgency) => void): () => void;
   /** Patches every class affected by the changes since the last call. Cost follows the changes, not the mesh. */
   refresh(): Refresh;
+  /**
+   * What became of an EnvoyFilter's patches, as of the last refresh; undefined: it is in force in no class.
+   * @param version only of this version of it; default: of every version that is in force somewhere
+   */
+  patchReport(filter: ObjectKey, version?: string): PatchReport | undefined;
 }

@@ -44,6 +44,8 @@ export class FakeClass implements ProxyClass {
   members = 0;
   /** Behind every resource but endpoints, from the next put on. */
   sidecarKey: ObjectKey | undefined;
+  /** Objects of which a newer version is on trial with others. */
+  readonly awaiting = new Set<ObjectKey>();
   readonly #tables: ReadonlyMap<TypeUrl, ResourceTable>;
   readonly #footprints = new Map<ObjectKey, { names: Map<TypeUrl, Set<string>>; required: Map<TypeUrl, number> }>();
 
@@ -62,7 +64,8 @@ export class FakeClass implements ProxyClass {
   }
 
   footprint(object: ObjectKey): ObjectFootprint | undefined {
-    return this.#footprints.get(object);
+    const footprint = this.#footprints.get(object);
+    return footprint && this.awaiting.has(object) ? { ...footprint, isAwaiting: true } : footprint;
   }
 
   *objectsRequiredSince(revision: number): Iterable<ObjectKey> {
@@ -156,6 +159,8 @@ export class FakeClasses implements ProxyClasses {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
+
+  patchReport(): undefined {}
 
   refresh(): Refresh {
     for (const each of this.classes.values()) each.revision = this.meshRevision;
