@@ -25,7 +25,7 @@ export const stages: Readonly<Record<string, Stage>> = {
   translate: { imports: ['mesh', 'api', 'envoy'] },
   xds: { imports: ['mesh', 'translate', 'envoy', 'runtime'] },
   status: { imports: ['xds', 'mesh', 'api', 'runtime', 'envoy'], open: ['replication'] },
-  webhooks: { imports: ['runtime', 'api'], open: ['iptables'] },
+  webhooks: { imports: ['runtime', 'api', 'mesh'], open: ['iptables', 'injector'] },
   'version.ts': { imports: [] },
   'control-plane.ts': { imports: stagesOfAChange },
   'main.ts': { imports: [...stagesOfAChange, 'control-plane.ts', 'version.ts'] },
