@@ -1,5 +1,5 @@
 /**
- * `npm run build`: compiles src to dist/, with Envoy's generated types and descriptors beside the code that reads them.
+ * `npm run build`: compiles src to dist/, with Envoy's generated types and descriptors, and other files that code reads, beside that code.
  * `--outDir DIR` puts it elsewhere.
  */
 import { spawnSync } from 'node:child_process';
@@ -12,6 +12,8 @@ const { values } = parseArgs({ options: { outDir: { type: 'string', default: joi
 const outDir = resolve(values.outDir);
 
 const generated = 'envoy/gen';
+/** Files that the code beside them reads when it is loaded. */
+const read = ['webhooks/iptables/init.sh'];
 if (!existsSync(join(root, 'src', generated))) throw new Error(`src/${generated} is missing; run: npm run prepare`);
 // Nothing of a source that is gone stays in dist/; a folder that somebody named is only added to.
 if (outDir === join(root, 'dist')) rmSync(outDir, { recursive: true, force: true });
@@ -22,4 +24,5 @@ const { status } = spawnSync(join(root, 'node_modules/.bin/tsc'), ['-p', 'tsconf
 if (status === 0) {
   rmSync(join(outDir, generated), { recursive: true, force: true });
   cpSync(join(root, 'src', generated), join(outDir, generated), { recursive: true });
+  for (const file of read) cpSync(join(root, 'src', file), join(outDir, file));
 } else process.exitCode = 1;
