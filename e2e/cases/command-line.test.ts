@@ -58,7 +58,7 @@ describe.skipIf((await findEnvoy()) === undefined)('the command line, beside a p
         transport,
         types.map(({ state }) => state),
       ]),
-    ).toEqual([['shop/cart-1', 'delta', ['synced', 'synced', 'synced', 'synced']]]);
+    ).toEqual([['shop/cart-1', 'delta', ['synced', 'synced', 'synced', 'synced', 'not subscribed']]]);
     expect((JSON.parse(clusters.stdout) as { name: string }[]).map(({ name }) => name).sort()).toEqual([
       'BlackHoleCluster',
       'PassthroughCluster',

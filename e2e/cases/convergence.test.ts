@@ -31,10 +31,25 @@ interface Versioned {
   cluster?: { name: string };
   route_config?: { name: string };
   name?: string;
-  active_state?: { version_info?: string };
+  active_state?: { listener?: object };
 }
 
-/** What Envoy holds: `TYPE NAME VERSION`, sorted. State of the world has one version for all, which is left out. */
+/** JSON that is the same for the same contents. */
+const canonical = (value: unknown): string =>
+  JSON.stringify(value, (_key, entry: unknown) =>
+    typeof entry === 'object' && entry !== null && !Array.isArray(entry)
+      ? Object.fromEntries(Object.entries(entry).sort(([a], [b]) => (a < b ? -1 : 1)))
+      : entry,
+  );
+
+/**
+ * A listener is compared by what it says: where only filter chains differ, Envoy 1.40 updates it in place and goes on reporting the
+ * version from before.
+ */
+const listenerLine = (name: string, { '@type': _, ...listener }: Record<string, unknown>) =>
+  `listener ${name} ${canonical(listener)}`;
+
+/** What Envoy holds: `TYPE NAME VERSION`, sorted; of a listener its contents. State of the world has one version for all, which is left out. */
 const heldBy = async (envoy: Envoy, withVersions: boolean): Promise<string[]> => {
   const { configs } = await envoy.configDump();
   const held: string[] = [];
@@ -45,7 +60,7 @@ const heldBy = async (envoy: Envoy, withVersions: boolean): Promise<string[]> =>
     for (const { cluster, version_info } of config.dynamic_warming_clusters ?? [])
       add('warming cluster', cluster!.name, version_info);
     for (const { name, active_state } of config.dynamic_listeners ?? [])
-      if (active_state) add('listener', name!, active_state.version_info);
+      if (active_state?.listener) held.push(listenerLine(name!, { ...active_state.listener }));
   }
   const listeners = JSON.stringify(
     configs
@@ -63,7 +78,7 @@ const heldBy = async (envoy: Envoy, withVersions: boolean): Promise<string[]> =>
 
 describe.skipIf((await findEnvoy()) === undefined).each([
   { mode: 'delta', seed: 1 },
-  // Seed 2 is left out: see docs/known-issues.md.
+  { mode: 'delta', seed: 2 },
   { mode: 'sotw', seed: 3 },
 ] as const)(`${edits} random edits in quick succession, $mode, seed $seed`, ({ mode, seed }) => {
   it('end with the proxy holding what the files say', async () => {
@@ -131,7 +146,7 @@ describe.skipIf((await findEnvoy()) === undefined).each([
     const translated = await runWeft([...args, '-o', 'json', '--type', 'all']);
     expect(translated).toMatchObject({ code: 0 });
     interface Config {
-      [typeUrl: string]: { name: string; version: string; resource: unknown }[];
+      [typeUrl: string]: { name: string; version: string; resource: Record<string, unknown> }[];
     }
     const wanted = (JSON.parse(translated.stdout) as unknown[]).map((resource) => JSON.stringify(resource)).sort();
     const config = await eventually('the control plane to serve what the files say', async () => {
@@ -146,13 +161,20 @@ describe.skipIf((await findEnvoy()) === undefined).each([
       .filter(([typeUrl]) => !typeUrl.endsWith('ClusterLoadAssignment'))
       .flatMap(([typeUrl, resources]) => {
         const type = { Cluster: 'cluster', Listener: 'listener', RouteConfiguration: 'route' }[typeUrl.split('.').pop()!]!;
+        if (type === 'listener') return resources.map(({ name, resource }) => listenerLine(name, resource));
         return resources.map(({ name, version }) => [type, name, ...(mode === 'delta' ? [version] : [])].join(' '));
       });
     await eventually('Envoy to hold it', async () => {
       expect(await heldBy(envoy, mode === 'delta')).toEqual(names.sort());
       return true;
     });
-    expect((await plane.proxies())[0]!.types.map(({ state }) => state)).toEqual(['synced', 'synced', 'synced', 'synced']);
+    expect((await plane.proxies())[0]!.types.map(({ state }) => state)).toEqual([
+      'synced',
+      'synced',
+      'synced',
+      'synced',
+      'not subscribed',
+    ]);
     expect((await load.stop()).failed).toBe(0);
   });
 });

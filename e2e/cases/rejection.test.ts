@@ -129,11 +129,17 @@ describe.skipIf((await findEnvoy()) === undefined).each(['delta', 'sotw'] as con
     ]);
     expect(conditionOf(await plane.status(host('good', good, '')), 'Ready')).toBe('True Propagated');
     const [proxy] = await plane.proxies();
-    expect(proxy!.types.map(({ state }) => state)).toEqual(['synced', 'rejected', 'synced', 'synced']);
+    expect(proxy!.types.map(({ state }) => state)).toEqual(['synced', 'rejected', 'synced', 'synced', 'not subscribed']);
 
     await plane.apply('bad.yaml', [host('bad', bad, '127.0.0.1')], { affected: 1 });
     for (const load of loads) expect((await load.stop()).failed).toBe(0);
-    expect((await plane.proxies())[0]!.types.map(({ state }) => state)).toEqual(['synced', 'synced', 'synced', 'synced']);
+    expect((await plane.proxies())[0]!.types.map(({ state }) => state)).toEqual([
+      'synced',
+      'synced',
+      'synced',
+      'synced',
+      'not subscribed',
+    ]);
   });
 
   it('as endpoints of a cluster that is then sent anew: what is added later still gets through', async () => {
