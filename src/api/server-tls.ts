@@ -109,6 +109,12 @@ const cipherSuites = new Set([
   'DES-CBC3-SHA',
 ]);
 
+/** Whether Envoy knows a cipher suite. Expressions such as -ALL or [a|b] are left to it, as Istio does. */
+export function isCipherSuite(cipher: string): boolean {
+  const isName = /^[A-Za-z0-9]/.test(cipher) && cipher !== 'ALL';
+  return !isName || cipherSuites.has(cipher);
+}
+
 const certificateFields = [
   'serverCertificate',
   'privateKey',
@@ -170,9 +176,7 @@ function checkCiphers(tls: ServerTlsSettings, place: Place): void {
   const seen = new Set<string>();
   for (const [index, cipher] of (tls.cipherSuites ?? []).entries()) {
     const at = place.at('cipherSuites', index);
-    // Expressions such as -ALL or [a|b] are left to Envoy, as Istio does.
-    const isName = /^[A-Za-z0-9]/.test(cipher) && cipher !== 'ALL';
-    if (isName && !cipherSuites.has(cipher)) at.warning(`${shown(cipher)} is not a cipher suite that Envoy knows; it is ignored`);
+    if (!isCipherSuite(cipher)) at.warning(`${shown(cipher)} is not a cipher suite that Envoy knows; it is ignored`);
     else if (seen.has(cipher)) at.warning(`${shown(cipher)} is listed twice`);
     seen.add(cipher);
   }

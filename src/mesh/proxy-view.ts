@@ -1,8 +1,10 @@
+import ipaddr from 'ipaddr.js';
+import type { ConnectionPool } from './connection-pool.ts';
 import type { MeshConfig } from './mesh-config.ts';
 import type { ObjectKey } from './object-key.ts';
 import type { InterceptionMode, IpFamilies, ProxyNode } from './proxy.ts';
 import type { Service, ServicePort } from './service.ts';
-import type { EgressSpec, IngressSpec, OutboundTrafficMode } from './sidecar.ts';
+import type { EgressProxy, EgressSpec, IngressSpec, OutboundTrafficMode, Sidecar } from './sidecar.ts';
 
 /** What a proxy's class tells of the proxy: everything that may differ between two classes' resources. */
 export interface ProxyTraits {
@@ -12,6 +14,11 @@ export interface ProxyTraits {
   readonly interceptionMode: InterceptionMode;
   /** The proxy answers its workload's DNS, so automatic addresses reach the application (Istio's `DNS_CAPTURE`). */
   readonly capturesDns: boolean;
+  /**
+   * The workload's own addresses, set only where its Sidecar has listeners that are made from them ({@link needsAddresses}):
+   * they make a class of each proxy.
+   */
+  readonly addresses?: readonly string[];
 }
 
 /** A service port that the proxy's own workload serves. */
@@ -36,18 +43,89 @@ export interface ProxyView {
   readonly egress: readonly EgressView[];
   readonly ingress: readonly IngressSpec[];
   readonly inbound: readonly InboundInstance[];
+  readonly inboundConnectionPool?: ConnectionPool;
   readonly outboundTrafficMode: OutboundTrafficMode;
+  /** Where unknown traffic goes under ALLOW_ANY; absent: where it was going. */
+  readonly egressProxy?: EgressProxy;
   /** The Sidecar that shaped this view, for provenance. */
   readonly sidecarKey?: ObjectKey;
 }
 
-/** The traits of one proxy. */
-export function traitsOf(node: ProxyNode): ProxyTraits {
+/**
+ * The traits of one proxy.
+ * @param sidecar the Sidecar in force for it
+ */
+export function traitsOf(node: ProxyNode, sidecar: Sidecar | undefined): ProxyTraits {
+  const { namespace, dnsDomain, ipFamilies, interceptionMode, metadata } = node;
+  const addresses = needsAddresses(sidecar, node) ? node.ipAddresses.filter(isGlobalUnicast) : [];
   return {
-    namespace: node.namespace,
-    dnsDomain: node.dnsDomain,
-    ipFamilies: node.ipFamilies,
-    interceptionMode: node.interceptionMode,
-    capturesDns: node.metadata.DNS_CAPTURE === 'true' || node.metadata.DNS_CAPTURE === true,
+    namespace,
+    dnsDomain,
+    ipFamilies,
+    interceptionMode,
+    capturesDns: metadata.DNS_CAPTURE === 'true' || metadata.DNS_CAPTURE === true,
+    ...(addresses.length ? { addresses } : {}),
+  };
+}
+
+/** Everything that makes one proxy's traits differ from another's, as text. */
+export function traitsKey({
+  namespace,
+  dnsDomain,
+  ipFamilies,
+  interceptionMode,
+  capturesDns,
+  addresses = [],
+}: ProxyTraits): string {
+  return [namespace, dnsDomain, ipFamilies, interceptionMode, capturesDns ? 'dns' : '', ...addresses].join('|');
+}
+
+/**
+ * Whether the addresses of the workload stand in what its Sidecar makes: a listener that the proxy binds itself without being told
+ * where listens on them, and a `defaultEndpoint` of 0.0.0.0 or :: means them. Where connections come by interception and are
+ * of one family, their original destination tells the address; with two, one family's may have to be answered by the other's.
+ */
+function needsAddresses(sidecar: Sidecar | undefined, node: Pick<ProxyNode, 'interceptionMode' | 'ipFamilies'>): boolean {
+  return (sidecar?.ingress ?? []).some((ingress) => {
+    const isBound = bindsIngress(ingress, node);
+    const [, workload] = /^(0\.0\.0\.0|\[::\]|):/.exec(ingress.defaultEndpoint ?? '') ?? [];
+    if (isBound) return ingress.bind === undefined || workload !== undefined;
+    return Boolean(workload) && node.ipFamilies === 'dual';
+  });
+}
+
+/** Whether the proxy binds an ingress listener's port itself, instead of being handed what was intercepted (Istio's `getBindToPort`). */
+export function bindsIngress({ captureMode }: IngressSpec, { interceptionMode }: Pick<ProxyTraits, 'interceptionMode'>): boolean {
+  return captureMode === 'NONE' || (captureMode === 'DEFAULT' && interceptionMode === 'NONE');
+}
+
+/** Whether other hosts reach an address as it stands: not loopback, not link-local, not 'any', no multicast. */
+function isGlobalUnicast(address: string): boolean {
+  if (!ipaddr.isValid(address)) return false;
+  const range = ipaddr.parse(address).range();
+  return !['loopback', 'linkLocal', 'unspecified', 'multicast', 'broadcast'].includes(range);
+}
+
+/** Puts a view together: what the Sidecar says goes before what the mesh's config says. */
+export function composeView(parts: {
+  readonly traits: ProxyTraits;
+  readonly config: MeshConfig;
+  readonly egress: readonly EgressView[];
+  readonly inbound: readonly InboundInstance[];
+  readonly sidecar: Sidecar | undefined;
+}): ProxyView {
+  const { traits, config, egress, inbound, sidecar } = parts;
+  const policy = sidecar?.outboundTrafficPolicy ?? config.outboundTrafficPolicy;
+  const egressProxy = sidecar?.outboundTrafficPolicy?.egressProxy;
+  return {
+    traits,
+    config,
+    egress,
+    ingress: sidecar?.ingress ?? [],
+    inbound,
+    outboundTrafficMode: policy.mode,
+    ...(sidecar?.inboundConnectionPool ? { inboundConnectionPool: sidecar.inboundConnectionPool } : {}),
+    ...(egressProxy ? { egressProxy } : {}),
+    ...(sidecar ? { sidecarKey: sidecar.key } : {}),
   };
 }

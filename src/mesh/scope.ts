@@ -1,7 +1,7 @@
 import type { Mesh } from './mesh.ts';
 import type { EgressView } from './proxy-view.ts';
 import type { Service, ServiceSpec } from './service.ts';
-import { defaultEgress, type EgressSpec, matchesHost, type Sidecar } from './sidecar.ts';
+import { atHome, defaultEgress, type EgressSpec, importsHost, importsPort, type Sidecar } from './sidecar.ts';
 import { isVisibleTo } from './visibility.ts';
 
 /** A host that means something else to one egress listener than before. */
@@ -64,13 +64,7 @@ class EgressScope implements EgressView {
   }
 
   #imports(ofNamespace: string, hostname: string): boolean {
-    let isImported = false;
-    for (const { namespace, host, isExcluded } of this.spec.hosts) {
-      if ((namespace !== '*' && namespace !== ofNamespace) || !matchesHost(host, hostname)) continue;
-      if (isExcluded) return false;
-      isImported = true;
-    }
-    return isImported;
+    return importsHost(this.spec.hosts, ofNamespace, hostname);
   }
 }
 
@@ -88,7 +82,7 @@ export class Scope {
     this.#mesh = mesh;
     this.#namespace = namespace;
     const specs = sidecar?.egress.length ? sidecar.egress : defaultEgress;
-    this.egress = specs.map((spec) => new EgressScope(spec));
+    this.egress = specs.map((spec) => new EgressScope({ ...spec, hosts: atHome(spec.hosts, namespace) }));
     for (const scope of this.egress) for (const hostname of scope.candidates(mesh)) scope.update(mesh, namespace, hostname);
   }
 
@@ -105,11 +99,9 @@ export class Scope {
   }
 }
 
-/** Istio's service port narrowing: a listener with a port imports only that port; an HTTP proxy listener imports all. */
+/** Istio's service port narrowing: of a service without a port that the listener imports nothing is left. */
 function narrow(service: Service, egress: EgressSpec): Service | undefined {
-  const { port } = egress;
-  if (!port || port.number === 0 || port.protocol === 'HTTP_PROXY') return service;
-  const ports = service.spec.ports.filter(({ number }) => number === port.number);
-  if (!ports.length) return undefined;
-  return ports.length === service.spec.ports.length ? service : { ...service, spec: { ...service.spec, ports } };
+  const ports = service.spec.ports.filter(({ number }) => importsPort(egress, number));
+  if (ports.length === service.spec.ports.length) return service;
+  return ports.length ? { ...service, spec: { ...service.spec, ports } } : undefined;
 }

@@ -169,7 +169,7 @@ export class StatusTracker {
       verdict,
       hosts,
       rival: sidecar && mesh.sidecars.olderRival(sidecar)?.key,
-      missingHosts: sidecar ? findMissingHosts(sidecar, mesh.services) : [],
+      missingHosts: sidecar ? findMissingHosts(sidecar, mesh.services, mesh.config.rootNamespace) : [],
       selectsNothing: hosts.some(({ service }) => service.spec.workloadSelector && !service.endpoints.length),
       propagation,
       isServed: (tracked.revision ?? 0) <= propagation.revision && !propagation.lagging,

@@ -1,11 +1,7 @@
 import type { Resource } from '../envoy/resource.ts';
 import type { ProxyView } from '../mesh/proxy-view.ts';
-import {
-  buildBlackHoleCluster,
-  buildInboundCluster,
-  buildInboundPassthroughCluster,
-  buildPassthroughCluster,
-} from './clusters/fixed-clusters.ts';
+import { buildBlackHoleCluster, buildInboundPassthroughCluster, buildPassthroughCluster } from './clusters/fixed-clusters.ts';
+import { buildInboundCluster } from './clusters/inbound-cluster.ts';
 import { buildInboundListener, inboundPorts } from './listeners/inbound-listener.ts';
 import { buildVirtualInbound, buildVirtualOutbound } from './listeners/virtual-listeners.ts';
 
@@ -18,14 +14,7 @@ export function buildFixedResources(view: ProxyView): Resource[] {
     buildPassthroughCluster(config),
     buildBlackHoleCluster(config),
     ...(isIntercepted ? [buildInboundPassthroughCluster(config, traits.ipFamilies)] : []),
-    ...ports.map((port) =>
-      buildInboundCluster(
-        { port: port.number, protocol: port.protocol, defaultEndpoint: port.defaultEndpoint, isIntercepted: !port.bindsToPort },
-        traits.ipFamilies,
-        config,
-        port.provenance,
-      ),
-    ),
+    ...ports.map((port) => buildInboundCluster(port, traits, config)),
     ...ports.filter((port) => port.bindsToPort).map((port) => buildInboundListener(view, port)),
     ...(isIntercepted
       ? [

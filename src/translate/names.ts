@@ -1,5 +1,6 @@
 import { isUnixAddress } from '../api/address.ts';
 import type { IpFamilies } from '../mesh/proxy.ts';
+import type { ProxyView } from '../mesh/proxy-view.ts';
 
 /** Istio's names for what every proxy has; EnvoyFilters in people's git match on them. */
 export const passthroughCluster = 'PassthroughCluster';
@@ -12,9 +13,18 @@ export const virtualInboundListener = 'virtualInbound';
 export const virtualOutboundPort = 15001;
 export const virtualInboundPort = 15006;
 
-/** `outbound|443||api.example.com`: cluster and endpoints of one port of one host. */
-export function outboundClusterName(hostname: string, port: number): string {
-  return `outbound|${port}||${hostname}`;
+/** `outbound|443||api.example.com`: cluster and endpoints of one port of one host; `outbound|443|v2|api.example.com` of a subset. */
+export function outboundClusterName(hostname: string, port: number, subset = ''): string {
+  return `outbound|${port}|${subset}|${hostname}`;
+}
+
+/** The cluster for outbound traffic that no service claims: where it was going, the Sidecar's egress proxy, or nowhere. */
+export function strangersCluster({
+  outboundTrafficMode,
+  egressProxy,
+}: Pick<ProxyView, 'outboundTrafficMode' | 'egressProxy'>): string {
+  if (outboundTrafficMode !== 'ALLOW_ANY') return blackHoleCluster;
+  return egressProxy ? outboundClusterName(egressProxy.host, egressProxy.port, egressProxy.subset) : passthroughCluster;
 }
 
 /** `inbound|8080||`: the workload's own port. */

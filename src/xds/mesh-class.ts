@@ -2,7 +2,7 @@ import type { Resource, TypeUrl } from '../envoy/resource.ts';
 import { pushOrder, typeUrls } from '../envoy/resource.ts';
 import type { Mesh } from '../mesh/mesh.ts';
 import type { ObjectKey } from '../mesh/object-key.ts';
-import type { InboundInstance, ProxyTraits, ProxyView } from '../mesh/proxy-view.ts';
+import { composeView, type InboundInstance, type ProxyTraits, type ProxyView } from '../mesh/proxy-view.ts';
 import { Scope } from '../mesh/scope.ts';
 import type { Service } from '../mesh/service.ts';
 import type { Sidecar } from '../mesh/sidecar.ts';
@@ -146,15 +146,8 @@ export class MeshClass implements ProxyClass {
     const { proxy, inbound } = this.#traits;
     this.#sidecar = sidecar;
     this.#scope = new Scope(this.#mesh, proxy.namespace, sidecar);
-    this.#view = {
-      traits: proxy,
-      config: this.#mesh.config,
-      egress: this.#scope.egress,
-      ingress: sidecar?.ingress ?? [],
-      inbound,
-      outboundTrafficMode: sidecar?.outboundTrafficMode ?? this.#mesh.config.outboundTrafficPolicy.mode,
-      ...(sidecar ? { sidecarKey: sidecar.key } : {}),
-    };
+    const { config } = this.#mesh;
+    this.#view = composeView({ traits: proxy, config, egress: this.#scope.egress, inbound, sidecar });
     this.#set = new ResourceSet(this.#view);
   }
 

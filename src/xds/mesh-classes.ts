@@ -1,7 +1,7 @@
 import type { Change, Mesh } from '../mesh/mesh.ts';
 import type { ObjectKey } from '../mesh/object-key.ts';
 import type { ProxyNode } from '../mesh/proxy.ts';
-import { type InboundInstance, traitsOf } from '../mesh/proxy-view.ts';
+import { type InboundInstance, traitsKey, traitsOf } from '../mesh/proxy-view.ts';
 import { endpointAddresses, endpointPort } from '../mesh/service.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
 import { MeshClass } from './mesh-class.ts';
@@ -35,8 +35,9 @@ export class MeshClasses implements ProxyClasses {
     const key = this.classKeyOf(node);
     let entry = this.#classes.get(key);
     if (!entry) {
-      const traits = { key, proxy: traitsOf(node), inbound: this.#inboundOf(node) };
-      entry = { meshClass: new MeshClass(this.#mesh, traits, this.#sidecarOf(node), this.#logger), members: 0 };
+      const sidecar = this.#sidecarOf(node);
+      const traits = { key, proxy: traitsOf(node, sidecar), inbound: this.#inboundOf(node) };
+      entry = { meshClass: new MeshClass(this.#mesh, traits, sidecar, this.#logger), members: 0 };
       this.#classes.set(key, entry);
     }
     entry.members++;
@@ -56,13 +57,12 @@ export class MeshClasses implements ProxyClasses {
   }
 
   classKeyOf(node: ProxyNode): string {
-    const { namespace, dnsDomain, ipFamilies, interceptionMode, capturesDns } = traitsOf(node);
+    const sidecar = this.#sidecarOf(node);
     const inbound = this.#inboundOf(node).map(
       ({ service, port, targetPort }) =>
         `${service.spec.owner} ${service.spec.hostname}:${port.number}/${port.protocol}>${targetPort}`,
     );
-    const sidecar = this.#sidecarOf(node)?.key ?? 'default';
-    return [namespace, sidecar, dnsDomain, ipFamilies, interceptionMode, capturesDns ? 'dns' : '', ...inbound].join('|');
+    return [traitsKey(traitsOf(node, sidecar)), sidecar?.key ?? 'default', ...inbound].join('|');
   }
 
   onChange(listener: (urgency: Urgency) => void): () => void {

@@ -1,5 +1,5 @@
 import { ipAddressProblem, isUnixAddress, unixAddressProblem } from '../address.ts';
-import { checkConnectionPool } from '../connection-pool.ts';
+import { type ConnectionPoolSettings, checkConnectionPool } from '../connection-pool.ts';
 import type { Place } from '../finding.ts';
 import { isHttp, isTls, parseProtocol } from '../protocol.ts';
 import { checkServerTls, type ServerTlsSettings } from '../server-tls.ts';
@@ -29,11 +29,18 @@ export function checkIngress(ingress: readonly IstioIngressListener[], place: Pl
       if (!isTls(protocol))
         at.at('tls').error(`needs port.protocol HTTPS or TLS, found ${port.protocol ? shown(port.protocol) : 'none'}`);
     }
-    checkConnectionPool(listener.connectionPool, at.at('connectionPool'));
+    checkInboundPool(listener.connectionPool, at.at('connectionPool'));
     if (listener.connectionPool?.http && !isHttp(protocol)) {
       at.at('connectionPool', 'http').warning(`has no effect: port ${number} is not declared as HTTP`);
     }
   }
+}
+
+/** The rules of any connection pool, and a word on what does nothing on the side that receives (Istio's `applyTrafficPolicy`). */
+export function checkInboundPool(pool: ConnectionPoolSettings | undefined, place: Place): void {
+  checkConnectionPool(pool, place);
+  if (pool?.http?.h2UpgradePolicy === 'UPGRADE' && !pool.http.useClientProtocol)
+    place.at('http', 'h2UpgradePolicy').warning('has no effect on inbound traffic: it decides how clients send');
 }
 
 const endpointForms = '127.0.0.1:PORT, [::1]:PORT, 0.0.0.0:PORT, [::]:PORT or unix:///path';
@@ -61,5 +68,6 @@ function checkIngressTls(tls: ServerTlsSettings, place: Place): void {
   if (tls.mode === 'ISTIO_MUTUAL' || tls.mode === 'AUTO_PASSTHROUGH') {
     place.at('mode').error(`${tls.mode} is not supported in a Sidecar; use SIMPLE or MUTUAL`);
   }
+  if (tls.caCertCredentialName) place.at('caCertCredentialName').warning('has no effect in a Sidecar; set caCertificates');
   checkServerTls(tls, place);
 }

@@ -1,11 +1,10 @@
 import { ipAddressProblem, isUnixAddress, unixAddressProblem } from '../address.ts';
-import { checkConnectionPool } from '../connection-pool.ts';
 import type { Place } from '../finding.ts';
 import { domainProblem, isDnsLabel } from '../hostname.ts';
 import { checkWorkloadSelector } from '../selector.ts';
 import { shown } from '../structure.ts';
 import { checkEgressHosts } from './egress-hosts.ts';
-import { checkIngress } from './ingress.ts';
+import { checkInboundPool, checkIngress } from './ingress.ts';
 import { checkPort } from './port.ts';
 import type { IstioEgressListener, OutboundTrafficPolicy, Sidecar, SidecarPort } from './schema.ts';
 
@@ -19,7 +18,7 @@ export function checkSidecar(object: Sidecar, place: Place): void {
   checkWorkloadSelector(spec.workloadSelector, place.at('workloadSelector'));
   checkIngress(ingress, place.at('ingress'));
   checkEgress(egress, metadata.namespace, place.at('egress'));
-  checkConnectionPool(spec.inboundConnectionPool, place.at('inboundConnectionPool'));
+  checkInboundPool(spec.inboundConnectionPool, place.at('inboundConnectionPool'));
   if (spec.outboundTrafficPolicy) checkOutboundTrafficPolicy(spec.outboundTrafficPolicy, place.at('outboundTrafficPolicy'));
 }
 

@@ -1,6 +1,7 @@
 import { create } from '@bufbuild/protobuf';
 import type { CidrRange } from '../../envoy/gen/envoy/config/core/v3/address_pb.js';
 import { CidrRangeSchema } from '../../envoy/gen/envoy/config/core/v3/address_pb.js';
+import type { TransportSocket } from '../../envoy/gen/envoy/config/core/v3/base_pb.js';
 import {
   type Filter,
   type FilterChain,
@@ -22,6 +23,8 @@ export interface ChainDraft {
   readonly serverNames?: readonly string[];
   readonly cidrs?: readonly string[];
   readonly destinationPort?: number;
+  /** Ends TLS before the filter; default: the connection comes as it is. */
+  readonly transportSocket?: TransportSocket;
 }
 
 /** The chains of a listener: those that match something, and the one for everything else. */
@@ -46,6 +49,7 @@ export function assembleChains(drafts: readonly ChainDraft[]): Chains {
     const chain = create(FilterChainSchema, {
       ...(draft.name ? { name: draft.name } : {}),
       filters: [draft.filter],
+      ...(draft.transportSocket ? { transportSocket: draft.transportSocket } : {}),
       ...(match ? { filterChainMatch: match } : {}),
     });
     needsTlsInspector ||= Boolean(free.serverNames?.length);

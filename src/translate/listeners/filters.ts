@@ -15,6 +15,7 @@ import { OriginalDstSchema } from '../../envoy/gen/envoy/extensions/filters/list
 import { TlsInspectorSchema } from '../../envoy/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
 import {
   HttpConnectionManager_CodecType,
+  HttpConnectionManager_ForwardClientCertDetails,
   HttpConnectionManager_PathWithEscapedSlashesAction,
   HttpConnectionManagerSchema,
   HttpFilterSchema,
@@ -24,9 +25,8 @@ import type { MeshConfig } from '../../mesh/mesh-config.ts';
 import { duration, fromAds, pack } from '../messages.ts';
 import { buildAccessLog } from './access-log.ts';
 
-type RouteSpecifier = NonNullable<
-  Exclude<MessageInitShape<typeof HttpConnectionManagerSchema>, { $typeName: string }>['routeSpecifier']
->;
+type HttpDetails = Exclude<MessageInitShape<typeof HttpConnectionManagerSchema>, { $typeName: string }>;
+type RouteSpecifier = NonNullable<HttpDetails['routeSpecifier']>;
 
 /** The HTTP connection manager of outbound traffic: routes come over RDS by name. */
 export function buildOutboundHttp(statPrefix: string, routeName: string, config: MeshConfig): Filter {
@@ -36,9 +36,18 @@ export function buildOutboundHttp(statPrefix: string, routeName: string, config:
   });
 }
 
-/** The HTTP connection manager of one inbound port: everything goes to the workload's cluster. */
-export function buildInboundHttp(statPrefix: string, port: number, cluster: string, config: MeshConfig): Filter {
-  return httpConnectionManager(statPrefix, config, {
+/**
+ * The HTTP connection manager of one inbound port: everything goes to the workload's cluster.
+ * @param seesCertificates clients show certificates: the workload is told whose, in `x-forwarded-client-cert`, and by nobody else
+ */
+export function buildInboundHttp(
+  statPrefix: string,
+  port: number,
+  cluster: string,
+  config: MeshConfig,
+  seesCertificates: boolean,
+): Filter {
+  const routeSpecifier: RouteSpecifier = {
     case: 'routeConfig',
     value: {
       name: cluster,
@@ -64,11 +73,25 @@ export function buildInboundHttp(statPrefix: string, port: number, cluster: stri
         },
       ],
     },
-  });
+  };
+  const details: HttpDetails = seesCertificates
+    ? {
+        forwardClientCertDetails: HttpConnectionManager_ForwardClientCertDetails.SANITIZE_SET,
+        setCurrentClientCertDetails: { subject: true, uri: true, dns: true },
+      }
+    : {};
+  return httpConnectionManager(statPrefix, config, routeSpecifier, details);
+}
+
+/** How long connections through a TCP proxy may last, in milliseconds; absent: Envoy's defaults. */
+export interface TcpLimits {
+  /** Without a byte in either direction; 0: without end. */
+  readonly idleTimeoutMs?: number | undefined;
+  readonly maxDurationMs?: number | undefined;
 }
 
 /** A TCP proxy to one cluster. */
-export function buildTcpProxy(cluster: string, config: MeshConfig): Filter {
+export function buildTcpProxy(cluster: string, config: MeshConfig, { idleTimeoutMs, maxDurationMs }: TcpLimits = {}): Filter {
   return create(FilterSchema, {
     name: 'envoy.filters.network.tcp_proxy',
     configType: {
@@ -77,6 +100,8 @@ export function buildTcpProxy(cluster: string, config: MeshConfig): Filter {
         statPrefix: cluster,
         clusterSpecifier: { case: 'cluster', value: cluster },
         accessLog: buildAccessLog(config),
+        ...(idleTimeoutMs === undefined ? {} : { idleTimeout: duration(idleTimeoutMs) }),
+        ...(maxDurationMs === undefined ? {} : { maxDownstreamConnectionDuration: duration(maxDurationMs) }),
       }),
     },
   });
@@ -126,7 +151,12 @@ const httpFilters = [
   { name: 'envoy.filters.http.router', config: pack(RouterSchema, {}) },
 ].map(({ name, config }) => create(HttpFilterSchema, { name, configType: { case: 'typedConfig', value: config } }));
 
-function httpConnectionManager(statPrefix: string, config: MeshConfig, routeSpecifier: RouteSpecifier): Filter {
+function httpConnectionManager(
+  statPrefix: string,
+  config: MeshConfig,
+  routeSpecifier: RouteSpecifier,
+  details: HttpDetails = {},
+): Filter {
   return create(FilterSchema, {
     name: 'envoy.filters.network.http_connection_manager',
     configType: {
@@ -142,6 +172,7 @@ function httpConnectionManager(statPrefix: string, config: MeshConfig, routeSpec
         normalizePath: true,
         pathWithEscapedSlashesAction: HttpConnectionManager_PathWithEscapedSlashesAction.KEEP_UNCHANGED,
         upgradeConfigs: [{ upgradeType: 'websocket' }],
+        ...details,
       }),
     },
   });

@@ -3,67 +3,102 @@ import type { Protocol } from '../../api/protocol.ts';
 import { TrafficDirection } from '../../envoy/gen/envoy/config/core/v3/base_pb.js';
 import { ListenerSchema } from '../../envoy/gen/envoy/config/listener/v3/listener_pb.js';
 import { type Resource, typeUrls } from '../../envoy/resource.ts';
+import type { ConnectionPool } from '../../mesh/connection-pool.ts';
 import type { ObjectKey } from '../../mesh/object-key.ts';
-import type { ProxyView } from '../../mesh/proxy-view.ts';
+import { bindsIngress, type ProxyTraits, type ProxyView } from '../../mesh/proxy-view.ts';
+import type { ServerTls } from '../../mesh/server-tls.ts';
 import { listenerProtocol } from '../../mesh/service.ts';
 import { address, duration } from '../messages.ts';
-import { inboundClusterName, listenerName, loopbackAddresses, wildcardAddresses } from '../names.ts';
+import { inboundClusterName, listenerName, wildcardAddresses } from '../names.ts';
 import { seal } from '../seal.ts';
 import { boundSocketOptions } from './bound-socket.ts';
+import { buildDownstreamTls } from './downstream-tls.ts';
 import { assembleChains, type ChainDraft } from './filter-chains.ts';
 import { buildInboundHttp, buildTcpProxy, httpInspector } from './filters.ts';
 
 /** A port of the proxy's own workload: declared by a service that it serves, or by its Sidecar's ingress. */
 export interface InboundPort {
   readonly number: number;
+  /** What comes out where TLS ends at the proxy. */
   readonly protocol: Protocol;
   readonly provenance: readonly ObjectKey[];
   /** A Sidecar ingress listener's, as Istio writes it. */
   readonly defaultEndpoint?: string;
-  /** Set where the proxy binds the port itself; the addresses are chosen where it is empty. */
+  /** Where it listens, or would; absent: on the addresses of the workload. */
   readonly bind?: string;
   readonly bindsToPort: boolean;
+  readonly tls?: ServerTls;
+  readonly pool?: ConnectionPool;
 }
 
 /** The inbound ports of a proxy, lowest first. A Sidecar's ingress listeners replace what its services declare (Istio's rule). */
 export function inboundPorts(view: ProxyView): InboundPort[] {
-  const isUnintercepted = view.traits.interceptionMode === 'NONE';
-  const ports = new Map<number, InboundPort>();
-  for (const { port, bind, captureMode, defaultEndpoint } of view.ingress) {
-    ports.set(port.number, {
+  const ports = view.ingress.length ? ingressPorts(view) : servicePorts(view);
+  return ports.sort((a, b) => a.number - b.number);
+}
+
+function ingressPorts({ ingress, traits, inboundConnectionPool, sidecarKey }: ProxyView): InboundPort[] {
+  return ingress.map((listener) => {
+    const { port, bind, tls, defaultEndpoint } = listener;
+    const pool = listener.connectionPool ?? inboundConnectionPool;
+    return {
       number: port.number,
-      protocol: port.protocol,
-      provenance: view.sidecarKey ? [view.sidecarKey] : [],
+      protocol: tls ? afterTermination(port.protocol) : port.protocol,
+      provenance: sidecarKey ? [sidecarKey] : [],
       ...(defaultEndpoint === undefined ? {} : { defaultEndpoint }),
       ...(bind === undefined ? {} : { bind }),
-      bindsToPort: captureMode === 'NONE' || (captureMode === 'DEFAULT' && isUnintercepted),
+      bindsToPort: bindsIngress(listener, traits),
+      ...(tls ? { tls } : {}),
+      ...(pool ? { pool } : {}),
+    };
+  });
+}
+
+/** None where nothing is intercepted: the workload itself has its ports then. */
+function servicePorts({ inbound, traits, inboundConnectionPool: pool, sidecarKey }: ProxyView): InboundPort[] {
+  const ports = new Map<number, InboundPort>();
+  for (const { service, port, targetPort } of traits.interceptionMode === 'NONE' ? [] : inbound) {
+    if (ports.has(targetPort) || listenerProtocol(port.protocol) === 'none') continue;
+    ports.set(targetPort, {
+      number: targetPort,
+      protocol: port.protocol,
+      provenance: [service.spec.owner, ...(pool && sidecarKey ? [sidecarKey] : [])],
+      bindsToPort: false,
+      ...(pool ? { pool } : {}),
     });
   }
-  if (!view.ingress.length && !isUnintercepted) {
-    for (const { service, port, targetPort } of view.inbound) {
-      if (ports.has(targetPort) || listenerProtocol(port.protocol) === 'none') continue;
-      ports.set(targetPort, {
-        number: targetPort,
-        protocol: port.protocol,
-        provenance: [service.spec.owner],
-        bindsToPort: false,
-      });
-    }
-  }
-  return [...ports.values()].sort((a, b) => a.number - b.number);
+  return [...ports.values()];
+}
+
+/** What is inside of TLS (Istio's `AfterTLSTermination`). */
+function afterTermination(protocol: Protocol): Protocol {
+  return protocol === 'HTTPS' ? 'HTTP' : 'TCP';
+}
+
+/** The addresses that an inbound port is listened for at, or would be: the first names it. */
+export function inboundBinds({ bind, bindsToPort }: InboundPort, traits: ProxyTraits): readonly [string, ...string[]] {
+  if (bind !== undefined) return [bind];
+  const [first, ...rest] = bindsToPort ? (traits.addresses ?? []) : [];
+  return first === undefined ? wildcardAddresses(traits.ipFamilies) : [first, ...rest];
 }
 
 /** The filter chains of one inbound port: HTTP, TCP, or both where the protocol is to be sniffed. */
 export function inboundChains(port: InboundPort, { config, traits }: ProxyView): ChainDraft[] {
+  const { tls, pool } = port;
   const cluster = inboundClusterName(port.number);
-  const name = listenerName(wildcardAddresses(traits.ipFamilies)[0], port.number);
-  const destinationPort = port.bindsToPort ? {} : { destinationPort: port.number };
-  const http = (): ChainDraft => ({
+  const name = listenerName(inboundBinds(port, traits)[0], port.number);
+  const common = {
     name,
-    filter: buildInboundHttp(`inbound_${name}`, port.number, cluster, config),
-    ...destinationPort,
+    ...(port.bindsToPort ? {} : { destinationPort: port.number }),
+    // Whatever comes to the port: what is no TLS fails the handshake, rather than pass to the workload as it is.
+    ...(tls ? { transportSocket: buildDownstreamTls(tls) } : {}),
+  };
+  const http = (): ChainDraft => ({
+    ...common,
+    filter: buildInboundHttp(`inbound_${name}`, port.number, cluster, config, tls?.clients !== undefined),
   });
-  const tcp = (): ChainDraft => ({ name, filter: buildTcpProxy(cluster, config), ...destinationPort });
+  const limits = { idleTimeoutMs: pool?.tcpIdleTimeoutMs, maxDurationMs: pool?.maxConnectionDurationMs };
+  const tcp = (): ChainDraft => ({ ...common, filter: buildTcpProxy(cluster, config, limits) });
   switch (listenerProtocol(port.protocol)) {
     case 'http':
       return [http()];
@@ -79,9 +114,7 @@ export function inboundChains(port: InboundPort, { config, traits }: ProxyView):
 /** The listener of an inbound port that the proxy binds itself (a Sidecar's ingress with `captureMode: NONE`). */
 export function buildInboundListener(view: ProxyView, port: InboundPort): Resource {
   const chains = assembleChains(inboundChains(port, view));
-  // Istio: without a bind, a workload that is not intercepted is served on every address.
-  const binds = port.bind ? [port.bind] : wildcardAddresses(view.traits.ipFamilies);
-  const [bind = loopbackAddresses(view.traits.ipFamilies)[0], ...extra] = binds;
+  const [bind, ...extra] = inboundBinds(port, view.traits);
   // Apart from the outbound listener of the same address and port, which it must not replace.
   const name = `inbound_${listenerName(bind, port.number)}`;
   return seal({

@@ -6,7 +6,7 @@ import { type Resource, type ResourceReference, typeUrls } from '../../envoy/res
 import type { EgressView, ProxyTraits, ProxyView } from '../../mesh/proxy-view.ts';
 import { compareAge, type Service, type ServicePort } from '../../mesh/service.ts';
 import { address, duration } from '../messages.ts';
-import { blackHoleCluster, hostAndPort, outboundClusterName, passthroughCluster } from '../names.ts';
+import { hostAndPort, outboundClusterName, strangersCluster } from '../names.ts';
 import { namesOf } from '../routes/domains.ts';
 import { seal } from '../seal.ts';
 import { boundSocketOptions } from './bound-socket.ts';
@@ -137,7 +137,8 @@ function serverNamesOf({ spec, aliases }: Service, traits: ProxyTraits): string[
 }
 
 function passthroughChain(view: ProxyView, requires: ResourceReference[]) {
-  const cluster = view.outboundTrafficMode === 'ALLOW_ANY' ? passthroughCluster : blackHoleCluster;
-  requires.push({ typeUrl: typeUrls.cluster, name: cluster });
+  const cluster = strangersCluster(view);
+  // An egress proxy that is not among the services is none: what would go there is refused until it is.
+  if (!view.egressProxy) requires.push({ typeUrl: typeUrls.cluster, name: cluster });
   return assembleChains([{ name: 'PassthroughFilterChain', filter: buildTcpProxy(cluster, view.config) }]).fallback!;
 }

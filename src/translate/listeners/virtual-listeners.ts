@@ -9,6 +9,7 @@ import {
   blackHoleCluster,
   inboundPassthroughCluster,
   passthroughCluster,
+  strangersCluster,
   virtualInboundListener,
   virtualInboundPort,
   virtualOutboundListener,
@@ -22,7 +23,7 @@ import { type InboundPort, inboundChains } from './inbound-listener.ts';
 
 /** Takes every intercepted outbound connection and hands it to the listener of its original destination. */
 export function buildVirtualOutbound(view: ProxyView): Resource {
-  const cluster = view.outboundTrafficMode === 'ALLOW_ANY' ? passthroughCluster : blackHoleCluster;
+  const cluster = strangersCluster(view);
   const chains = assembleChains([
     // A connection made to the port itself would be passed through to itself, without end.
     {
@@ -57,10 +58,7 @@ export function buildVirtualInbound(view: ProxyView, ports: readonly InboundPort
     virtualInboundPort,
     {
       trafficDirection: TrafficDirection.INBOUND,
-      listenerFilters: [
-        originalDestination,
-        ...(chains.needsHttpInspector ? [httpInspectorExcept(serverFirstPorts(ports))] : []),
-      ],
+      listenerFilters: [originalDestination, ...(chains.needsHttpInspector ? [httpInspectorExcept(unsniffedPorts(ports))] : [])],
       listenerFiltersTimeout: duration(chains.needsHttpInspector ? view.config.protocolDetectionTimeoutMs : 0),
       continueOnListenerFiltersTimeout: true,
       filterChains: [...chains.matching, chains.fallback!],
@@ -69,9 +67,12 @@ export function buildVirtualInbound(view: ProxyView, ports: readonly InboundPort
   );
 }
 
-/** Ports on which the server may speak first: to wait for the client's first bytes there would be to wait for ever. */
-function serverFirstPorts(ports: readonly InboundPort[]): number[] {
-  return ports.filter(({ protocol }) => listenerProtocol(protocol) === 'tcp').map(({ number }) => number);
+/**
+ * Ports on which nothing is to be sniffed. Where the server may speak first, to wait for the client's first bytes would be to wait
+ * for ever; where TLS ends here, they say nothing.
+ */
+function unsniffedPorts(ports: readonly InboundPort[]): number[] {
+  return ports.filter(({ protocol, tls }) => tls || listenerProtocol(protocol) === 'tcp').map(({ number }) => number);
 }
 
 function virtualListener(

@@ -6,10 +6,10 @@ import type { EgressView, ProxyTraits, ProxyView } from '../../mesh/proxy-view.t
 import { compareAge, type Service, type ServicePort } from '../../mesh/service.ts';
 import { routeNameOf } from '../listeners/outbound-listener.ts';
 import { bindsToPort, outboundProtocol, placementsOf } from '../listeners/placement.ts';
-import { hostAndPort, outboundClusterName } from '../names.ts';
+import { blackHoleCluster, hostAndPort, outboundClusterName, strangersCluster } from '../names.ts';
 import { sealBytes } from '../seal.ts';
 import { domainsOf } from './domains.ts';
-import { buildCatchAll, buildVirtualHost, catchAllCluster, encodeVirtualHost } from './virtual-host.ts';
+import { buildCatchAll, buildVirtualHost, encodeVirtualHost } from './virtual-host.ts';
 
 /** RouteConfiguration's `virtual_hosts`. */
 const virtualHostsField = 2;
@@ -54,10 +54,11 @@ export function buildRouteConfiguration(
     requires.push({ typeUrl: typeUrls.cluster, name: outboundClusterName(service.spec.hostname, port.number) });
   }
   if (!isOneHosts) {
-    // A listener that the proxy binds itself has no original destination to pass strangers on to.
-    const allowsAny = view.outboundTrafficMode === 'ALLOW_ANY' && !bindsToPort(egress, view.traits);
-    append(encodeVirtualHost(buildCatchAll(allowsAny)));
-    requires.push({ typeUrl: typeUrls.cluster, name: catchAllCluster(allowsAny) });
+    // A listener that the proxy binds itself has no original destination to pass strangers on to; an egress proxy needs none.
+    const isPassable = view.egressProxy !== undefined || !bindsToPort(egress, view.traits);
+    const cluster = isPassable ? strangersCluster(view) : blackHoleCluster;
+    append(encodeVirtualHost(buildCatchAll(cluster)));
+    if (!view.egressProxy) requires.push({ typeUrl: typeUrls.cluster, name: cluster });
   }
   return sealBytes(
     {

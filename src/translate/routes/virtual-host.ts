@@ -2,7 +2,7 @@ import { create, toBinary } from '@bufbuild/protobuf';
 import { type VirtualHost, VirtualHostSchema } from '../../envoy/gen/envoy/config/route/v3/route_components_pb.js';
 import type { ServicePort } from '../../mesh/service.ts';
 import { duration } from '../messages.ts';
-import { blackHoleCluster, hostAndPort, outboundClusterName, passthroughCluster } from '../names.ts';
+import { blackHoleCluster, hostAndPort, outboundClusterName } from '../names.ts';
 
 /** Istio's default retries: only what certainly did no work upstream, and never on the same host first. */
 const retryPolicy = {
@@ -49,10 +49,13 @@ export function buildVirtualHost(hostname: string, port: ServicePort, domains: r
   });
 }
 
-/** What happens to hosts that no service claims: passed through to where they were going, or answered with 502. */
-export function buildCatchAll(allowsAny: boolean): VirtualHost {
+/**
+ * What happens to hosts that no service claims: passed on to a cluster, or answered with 502.
+ * @param cluster see `strangersCluster`
+ */
+export function buildCatchAll(cluster: string): VirtualHost {
   const match = { pathSpecifier: { case: 'prefix' as const, value: '/' } };
-  if (allowsAny) {
+  if (cluster !== blackHoleCluster) {
     return create(VirtualHostSchema, {
       name: 'allow_any',
       domains: ['*'],
@@ -63,7 +66,7 @@ export function buildCatchAll(allowsAny: boolean): VirtualHost {
           match,
           action: {
             case: 'route',
-            value: { clusterSpecifier: { case: 'cluster', value: passthroughCluster }, timeout: duration(0) },
+            value: { clusterSpecifier: { case: 'cluster', value: cluster }, timeout: duration(0) },
           },
         },
       ],
@@ -75,11 +78,6 @@ export function buildCatchAll(allowsAny: boolean): VirtualHost {
     includeRequestAttemptCount: true,
     routes: [{ name: 'block_all', match, action: { case: 'directResponse', value: { status: 502 } } }],
   });
-}
-
-/** The cluster behind {@link buildCatchAll}, if any. */
-export function catchAllCluster(allowsAny: boolean): string {
-  return allowsAny ? passthroughCluster : blackHoleCluster;
 }
 
 /** A virtual host in the bytes that RouteConfiguration carries it in. */
