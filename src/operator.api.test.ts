@@ -1,29 +1,38 @@
 import { beforeAll, expect, it } from 'vitest';
 import { serviceEntryKind } from './api/index.ts';
 import { typeUrls } from './envoy/resource.ts';
+import type { OperatorOptions } from './operator.ts';
 import { objectPath, resourcePath } from './runtime/client/resource-path.ts';
+import type { KubernetesObject } from './runtime/object.ts';
 import { findLoopbackPort } from './runtime/testenv/loopback-port.ts';
 import { describeApi } from './runtime/testing/describe-api.ts';
 import { eventually } from './runtime/testing/eventually.ts';
 import type { ObjectStatus } from './status/render-status.ts';
+import { waitForWithdrawalAnnotation, withdrawalFinalizer } from './status/withdrawal.ts';
 import { type RunningOperator, runOperator } from './testing/running-operator.ts';
-import { AdsClient } from './xds/testing/ads-client.ts';
+import { AdsClient, type Verdict } from './xds/testing/ads-client.ts';
 
 describeApi(
   'two replicas of the operator',
   (env) => {
-    const connect = async (operator: RunningOperator, pod: string): Promise<AdsClient> => {
+    const connect = async (operator: RunningOperator, pod: string, judge: () => Verdict = () => 'ack'): Promise<AdsClient> => {
       const id = `sidecar~10.0.0.1~${pod}.shop~shop.svc.cluster.local`;
       const metadata = { NAMESPACE: 'shop', LABELS: {}, INSTANCE_IPS: '10.0.0.1', CLUSTER_ID: 'Kubernetes' };
-      const client = new AdsClient({ address: await operator.served, variant: 'delta', follow: true, node: { id, metadata } });
+      const client = new AdsClient({
+        address: await operator.served,
+        variant: 'delta',
+        follow: true,
+        judge,
+        node: { id, metadata },
+      });
       client.subscribeAll(typeUrls.cluster);
       client.subscribeAll(typeUrls.listener);
       return client;
     };
-    const start = async (): Promise<RunningOperator> => {
+    const start = async (options: Partial<OperatorOptions> = {}): Promise<RunningOperator> => {
       const port = await findLoopbackPort();
-      const bind = { host: '127.0.0.1', port };
-      return runOperator(env().kubeConfig, { replication: { bind, advertised: `127.0.0.1:${port}`, token: 'shared' } });
+      const replication = { bind: { host: '127.0.0.1', port }, advertised: `127.0.0.1:${port}`, token: 'shared' };
+      return runOperator(env().kubeConfig, { replication, ...options });
     };
     const summary = async () => {
       const path = objectPath(serviceEntryKind, 'shop/a');
@@ -57,6 +66,38 @@ describeApi(
       } finally {
         for (const client of clients) client.close();
         for (const replica of replicas) await replica.stop();
+      }
+    });
+
+    it('hold up a deletion until the last proxy on any replica has dropped it, though the leader goes meanwhile', async () => {
+      const path = objectPath(serviceEntryKind, 'shop/a');
+      const annotate = { metadata: { annotations: { [waitForWithdrawalAnnotation]: 'true' } } };
+      await env().rest.request({ method: 'PATCH', path, body: annotate, contentType: 'application/merge-patch+json' });
+      const read = () => env().rest.request<KubernetesObject>({ path });
+      const first = await start();
+      await first.served;
+      // Far slower to look at the lease: it is not the one that takes over.
+      const second = await start();
+      const third = await start({ leaderElection: { leaseDurationMs: 3_000, renewDeadlineMs: 2_000, retryPeriodMs: 500 } });
+      let isHolding = false;
+      const client = await connect(third, 'slow', () => (isHolding ? 'hold' : 'ack'));
+      try {
+        await eventually(async () => expect((await read()).metadata.finalizers).toEqual([withdrawalFinalizer]));
+        await eventually(async () => expect(await summary()).toBe('1/1 acked'));
+        isHolding = true;
+        await env().rest.request({ method: 'DELETE', path });
+        await first.stop();
+        await eventually(() => expect(second.manager.isLeading || third.manager.isLeading).toBe(true));
+        // Longer than a new leader waits for the others.
+        await new Promise((resolve) => setTimeout(resolve, 3_000));
+        expect((await read()).metadata.finalizers).toEqual([withdrawalFinalizer]);
+        isHolding = false;
+        for (const response of client.responses.slice(-4)) client.answer(response, 'ack');
+        await eventually(() => expect(read()).rejects.toThrow(/not found/));
+      } finally {
+        client.close();
+        await second.stop();
+        await third.stop();
       }
     });
   },

@@ -1,6 +1,8 @@
 import { createServer, type IncomingMessage, type Server, type ServerResponse } from 'node:http';
+import { createServer as createTlsServer } from 'node:https';
 import type { AddressInfo } from 'node:net';
 import type { Duplex } from 'node:stream';
+import type { CertificateSource, ServingCertificate } from '../runtime/webhook/certificates.ts';
 
 /** Answers one path; undefined: there is no such thing (404). */
 export type HttpHandler = (url: URL) => HttpAnswer | undefined | Promise<HttpAnswer | undefined>;
@@ -17,6 +19,14 @@ export interface HttpAnswer {
 /** Takes over the connection of a request that asks for another protocol; closing the server does not end it. */
 export type UpgradeHandler = (request: IncomingMessage, socket: Duplex, head: Buffer) => void;
 
+/** What a server may do besides. */
+export interface HttpServerOptions {
+  /** Is given requests for another protocol. Default: they are answered as if they did not ask for one. */
+  readonly upgrade?: UpgradeHandler | undefined;
+  /** Serve TLS, with the newest of these at each connection. Default: plain HTTP. */
+  readonly certificates?: CertificateSource | undefined;
+}
+
 export interface HttpServer {
   /** `host:port` as bound, IPv6 in brackets. */
   readonly address: string;
@@ -25,17 +35,16 @@ export interface HttpServer {
 
 /**
  * A server of GET requests, by first path segment (`status` answers `/status` and all below it).
- * `upgrade` is given requests for another protocol; default: they are answered as if they did not ask for one.
- * Rejects when the address cannot be had, with the reason and the flag that changes it.
+ * Rejects when the address cannot be had, with the reason and the flag that changes it, and when there is no certificate yet.
  */
-export function startHttpServer(
+export async function startHttpServer(
   host: string,
   port: number,
   flag: string,
   routes: ReadonlyMap<string, HttpHandler>,
-  upgrade?: UpgradeHandler,
+  { upgrade, certificates }: HttpServerOptions = {},
 ): Promise<HttpServer> {
-  const server = createServer({ requestTimeout: 10_000, headersTimeout: 10_000, maxHeaderSize: 16_384 }, (request, response) => {
+  const { server, stopWatching } = createListener(certificates, (request, response) => {
     void answer(routes, request, response);
   });
   if (upgrade) server.on('upgrade', upgrade);
@@ -45,10 +54,25 @@ export function startHttpServer(
       const bound = server.address() as AddressInfo;
       resolve({
         address: `${bound.family === 'IPv6' ? `[${bound.address}]` : bound.address}:${bound.port}`,
-        close: () => closeServer(server),
+        close: () => {
+          stopWatching();
+          return closeServer(server);
+        },
       });
     });
   });
+}
+
+function createListener(
+  certificates: CertificateSource | undefined,
+  answer: (request: IncomingMessage, response: ServerResponse) => void,
+): { readonly server: Server; readonly stopWatching: () => void } {
+  const limits = { requestTimeout: 10_000, headersTimeout: 10_000, maxHeaderSize: 16_384 };
+  if (!certificates) return { server: createServer(limits, answer), stopWatching: () => {} };
+  const contextOf = ({ certificate: cert, key }: ServingCertificate) => ({ cert, key, minVersion: 'TLSv1.2' as const });
+  if (!certificates.current) throw new Error('there is no certificate to serve TLS with yet');
+  const server = createTlsServer({ ...limits, handshakeTimeout: 10_000, ...contextOf(certificates.current) }, answer);
+  return { server, stopWatching: certificates.onChange((next) => server.setSecureContext(contextOf(next))) };
 }
 
 async function answer(

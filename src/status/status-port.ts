@@ -1,5 +1,6 @@
 import { aborted } from '../runtime/abort.ts';
 import type { Runnable } from '../runtime/runnable.ts';
+import type { CertificateSource } from '../runtime/webhook/certificates.ts';
 import { type HttpHandler, startHttpServer, type UpgradeHandler } from './http-server.ts';
 
 export interface StatusPortOptions {
@@ -11,6 +12,8 @@ export interface StatusPortOptions {
   readonly routes: ReadonlyMap<string, HttpHandler>;
   /** Takes requests for another protocol. */
   readonly upgrade?: UpgradeHandler;
+  /** Serve TLS with these, from the first one on. Default: plain HTTP. */
+  readonly certificates?: CertificateSource;
 }
 
 /** The status and debug port as a part of a manager: it answers from first to last, also about why nothing is served yet. */
@@ -33,9 +36,11 @@ export class StatusPort implements Runnable {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { bind, routes, upgrade, flag = '--http-bind' } = this.#options;
+    const { bind, routes, upgrade, certificates, flag = '--http-bind' } = this.#options;
     try {
-      const server = await startHttpServer(bind.host, bind.port, flag, routes, upgrade);
+      if (certificates && !certificates.current) await firstOf(certificates, signal);
+      if (signal.aborted) return this.#listening.resolve();
+      const server = await startHttpServer(bind.host, bind.port, flag, routes, { upgrade, certificates });
       this.#address = server.address;
       this.#listening.resolve();
       await aborted(signal);
@@ -50,4 +55,11 @@ export class StatusPort implements Runnable {
   waitForReady(signal: AbortSignal): Promise<void> {
     return Promise.race([this.#listening.promise, aborted(signal)]);
   }
+}
+
+async function firstOf(certificates: CertificateSource, signal: AbortSignal): Promise<void> {
+  const { promise, resolve } = Promise.withResolvers<unknown>();
+  const stopWatching = certificates.onChange(resolve);
+  await Promise.race([promise, aborted(signal)]);
+  stopWatching();
 }

@@ -169,16 +169,6 @@ describe('StatusWriter', () => {
     });
   });
 
-  it('waits for the other replicas first', async () => {
-    world.object('a');
-    world.want('a', {}, false);
-    world.start({ settleMs: 3_000 });
-    await world.clock.advanceAsync(2_999);
-    expect(world.writes).toEqual([]);
-    await world.clock.advanceAsync(1);
-    expect(world.names()).toEqual(['a']);
-  });
-
   it('writes an object once a second at most, whether the watch keeps up or not', async () => {
     world.object('a');
     world.start();

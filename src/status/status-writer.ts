@@ -36,11 +36,6 @@ export interface StatusWriterOptions {
   readonly burst?: number;
   /** Between two writes of one object, in milliseconds. Default 1,000. */
   readonly objectIntervalMs?: number;
-  /**
-   * How long a new leader waits for the other replicas' counts before it compares and writes anything, in milliseconds.
-   * Default 0, for one replica.
-   */
-  readonly settleMs?: number;
   /** When counts that differ by less than a tenth are written after all, in milliseconds. Default 5 minutes. */
   readonly smallStepAfterMs?: number;
   /** Default: the machine's clock. */
@@ -112,8 +107,7 @@ export class StatusWriter implements Runnable {
 
   /** As {@link Runnable.start}. Never rejects: what fails is logged and tried again. */
   async start(signal: AbortSignal): Promise<void> {
-    const { tracker, propagation, settleMs = 0 } = this.#options;
-    if (settleMs > 0) await sleep(this.#clock, settleMs, signal);
+    const { tracker, propagation } = this.#options;
     if (signal.aborted) return;
     tracker.adopt((key) => this.#published.get(key));
     let isListed = false;

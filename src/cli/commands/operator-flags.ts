@@ -10,4 +10,9 @@ export interface OperatorFlags extends ServeOptions {
   readonly healthBind?: HostPort;
   readonly replicaBind?: HostPort;
   readonly replicaTokenFile?: string;
+  readonly replicaTlsCert?: string;
+  readonly replicaTlsKey?: string;
+  readonly replicaTlsCa?: string;
+  readonly replicaTlsServerName?: string;
+  readonly replicaAllowPlaintext?: boolean;
 }

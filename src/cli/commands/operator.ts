@@ -28,6 +28,11 @@ export function addOperatorCommand(program: Command): void {
       (text) => parseHostPort(text, '--replica-bind'),
     )
     .option('--replica-token-file <file>', 'a secret that all replicas share')
+    .option('--replica-tls-cert <file>', 'certificate that this replica shows to the others; read again when it changes')
+    .option('--replica-tls-key <file>', 'its key')
+    .option('--replica-tls-ca <file>', 'authorities whose certificates this replica believes of the others')
+    .option('--replica-tls-server-name <name>', 'name in the others’ certificates; default: the address they are reached by')
+    .option('--replica-allow-plaintext', 'send the token without TLS over a network that encrypts by itself')
     .option('--health-bind <host:port>', `/healthz and /readyz (default "*:${healthPort}")`, (text) =>
       parseHostPort(text, '--health-bind'),
     );

@@ -1,15 +1,13 @@
-import { readFileSync } from 'node:fs';
-import type { Replication } from '../../leader-duties.ts';
 import { createOperator } from '../../operator.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { loadKubeConfig } from '../../runtime/manager/kube-config.ts';
 import { setupSignalHandler } from '../../runtime/manager/signals.ts';
-import { formatAddress } from '../../xds/bind-address.ts';
 import { defaultOperatorNamespace } from '../cluster/connection-options.ts';
 import { CommandError } from '../command-error.ts';
 import { healthPort, metricsPort } from '../default-ports.ts';
 import { loadMeshConfig } from '../load-mesh-config.ts';
 import type { OperatorFlags } from './operator-flags.ts';
+import { readReplication } from './read-replication.ts';
 
 /** Runs the operator until it is told to stop. Throws a {@link CommandError} when it cannot start or a part of it fails. */
 export async function serveOperator(flags: OperatorFlags): Promise<void> {
@@ -34,15 +32,4 @@ export async function serveOperator(flags: OperatorFlags): Promise<void> {
     logger.error('The operator has failed', { error });
     throw new CommandError(error instanceof Error ? error.message : String(error), 1, error);
   }
-}
-
-/** Replicas reach each other by the pod's address, or where a single host was bound, by that. */
-function readReplication({ leaderElect, replicaBind: bind, replicaTokenFile }: OperatorFlags): { replication?: Replication } {
-  if (!leaderElect || !bind) return {};
-  if (replicaTokenFile === undefined)
-    throw new Error('--replica-bind needs --replica-token-file: whoever may connect is believed');
-  const token = readFileSync(replicaTokenFile, 'utf8').trim();
-  if (token === '') throw new Error(`--replica-token-file ${replicaTokenFile}: the file is empty`);
-  if (bind.port === 0) throw new Error('--replica-bind: the other replicas have to know the port; 0 takes any');
-  return { replication: { bind, token, advertised: formatAddress(process.env.POD_IP ?? bind.host, bind.port) } };
 }

@@ -108,6 +108,11 @@ export class LeaderElector {
     return this.#leaseDurationMs - this.#renewDeadlineMs;
   }
 
+  /** How long after a change of the leader the slowest candidate looks at the Lease, in milliseconds; its requests come on top. */
+  get lookIntervalMs(): number {
+    return this.#retryPeriodMs * (1 + jitterFactor);
+  }
+
   /** Campaigns, leads for one term and resolves at its end. Keeps the lease when told to stop: {@link release} gives it back. */
   async run(signal: AbortSignal, callbacks: LeaderCallbacks): Promise<TermEnd> {
     this.#logger.info('Attempting to acquire the leader lease');

@@ -97,6 +97,11 @@ export class Manager extends OperatorShell {
     return this.#elector?.leader;
   }
 
+  /** How long after a change of the leader every replica has heard of it, in milliseconds; 0 without an election. */
+  get leaderKnownWithinMs(): number {
+    return this.#elector?.lookIntervalMs ?? 0;
+  }
+
   /** Where probes are served, as bound; undefined before the start and if nowhere. */
   get healthProbeAddress(): string | undefined {
     return this.#endpoints.probes?.address;

@@ -1,4 +1,3 @@
-import { request } from 'node:http';
 import type { Duplex } from 'node:stream';
 import type { Mesh } from '../../mesh/mesh.ts';
 import { sleep } from '../../runtime/abort.ts';
@@ -7,9 +6,10 @@ import { type Clock, systemClock } from '../../runtime/clock.ts';
 import { type Logger, silentLogger } from '../../runtime/logger.ts';
 import type { Runnable } from '../../runtime/runnable.ts';
 import type { Ledger } from '../../xds/ledger.ts';
+import { connectToLeader, type FollowerTls } from './connect-to-leader.ts';
 import { LocalCounts } from './local-counts.ts';
 import { addressOfIdentity } from './replica-identity.ts';
-import { heartbeatMs, replicationPath, replicationProtocol, silenceMs } from './replica-line.ts';
+import { heartbeatMs, silenceMs } from './replica-line.ts';
 
 export interface FollowerOptions {
   readonly mesh: Mesh;
@@ -20,6 +20,10 @@ export interface FollowerOptions {
   readonly leader: () => string | undefined;
   /** The same on every replica. Throws when empty. */
   readonly token: string;
+  /** Default: plain HTTP, which is refused beyond loopback. */
+  readonly tls?: FollowerTls | undefined;
+  /** Send the token in the clear over a network, too. Default false. */
+  readonly allowPlaintext?: boolean | undefined;
   /** How often the lease's holder is asked for, in milliseconds. Default 500. */
   readonly pollMs?: number;
   /** Default: the machine's clock. */
@@ -62,14 +66,19 @@ export class Follower implements Runnable {
         continue;
       }
       try {
-        const socket = await this.#connect(address, signal);
+        const { token, tls, allowPlaintext } = this.#options;
+        const socket = await connectToLeader({ address, identity, token, tls, allowPlaintext, signal });
         backoff.reset();
         this.#problem = '';
         await this.#stream(socket, holder!, signal);
       } catch (error) {
-        this.#tell(`the leader at ${address} cannot be reached: ${error instanceof Error ? error.message : error}`);
+        if (!signal.aborted) {
+          const why = error instanceof Error ? error.message : String(error);
+          this.#tell(`the leader at ${address} cannot be reached: ${why}`);
+        }
       }
-      await sleep(this.#clock, backoff.next(), signal);
+      await this.#rest(backoff.next(), holder!, signal);
+      if (leader() !== holder) backoff.reset();
     }
   }
 
@@ -79,32 +88,14 @@ export class Follower implements Runnable {
     this.#logger.warn('The proxies of this replica are not counted at the leader', { problem });
   }
 
-  #connect(address: string, signal: AbortSignal): Promise<Duplex> {
-    const { token, identity } = this.#options;
-    return new Promise((resolve, reject) => {
-      const call = request(`http://${address}${replicationPath}`, {
-        agent: false,
-        timeout: silenceMs,
-        signal,
-        headers: {
-          connection: 'upgrade',
-          upgrade: replicationProtocol,
-          authorization: `Bearer ${token}`,
-          'x-weft-replica': identity,
-        },
-      });
-      call.on('upgrade', (_response, socket, head) => {
-        if (head.length > 0) socket.unshift(head);
-        resolve(socket);
-      });
-      call.on('response', (response) => {
-        response.resume();
-        reject(new Error(`it answers ${response.statusCode} ${response.statusMessage}`));
-      });
-      call.on('timeout', () => call.destroy(new Error('no answer')));
-      call.on('error', reject);
-      call.end();
-    });
+  /** Waits before the next try, or until another replica leads. */
+  async #rest(waitMs: number, holder: string, signal: AbortSignal): Promise<void> {
+    const { leader, pollMs = 500 } = this.#options;
+    const untilMs = this.#clock.monotonicMs() + waitMs;
+    for (let leftMs = waitMs; leftMs > 0 && !signal.aborted; leftMs = untilMs - this.#clock.monotonicMs()) {
+      await sleep(this.#clock, Math.min(leftMs, pollMs), signal);
+      if (leader() !== holder) return;
+    }
   }
 
   /** Sends counts until the connection ends, the leader falls silent, another one leads, or the signal aborts. */

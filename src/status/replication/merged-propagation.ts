@@ -8,7 +8,7 @@ import type { ObjectLine, ReplicaLine } from './replica-line.ts';
 
 /** What a connected replica has said; kept while it is connected. */
 export interface ReplicaCounts {
-  /** Takes in a line. */
+  /** Takes in a line. Throws when the replica tells of more objects than there can be. */
   take(line: ReplicaLine): void;
   /** The replica is gone, and its proxies leave the denominator. */
   leave(): void;
@@ -34,6 +34,8 @@ export interface MergedPropagationOptions {
 }
 
 const listLimit = 5;
+/** Objects that one replica may tell of: several times what a cluster's API server can hold. */
+const objectLimit = 200_000;
 /** Changes of other replicas are told on this often at most, in milliseconds. */
 const gatherMs = 20;
 
@@ -124,6 +126,8 @@ export class MergedPropagation implements PropagationSource {
   #take(replica: Replica, line: ReplicaLine): void {
     switch (line.type) {
       case 'object': {
+        if (replica.rows.size >= objectLimit && !replica.rows.has(line.key))
+          throw new Error(`it counts for more than ${objectLimit} objects`);
         const pendingSince = line.pendingForMs === undefined ? undefined : this.#options.clock.now() - line.pendingForMs;
         replica.rows.set(line.key, { ...line, pendingSince });
         if (replica.isSynced) this.#tellSoon(line.key);

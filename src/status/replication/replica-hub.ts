@@ -77,14 +77,19 @@ export class ReplicaHub implements Runnable {
   #serve(socket: Duplex, replica: string): void {
     const counts = this.#options.merged.join();
     const reader = new LineReader();
+    let reason = 'it ended the connection';
     let cancelSilence = () => {};
     let cancelBeat = () => {};
     const awaitWord = () => {
       cancelSilence();
-      cancelSilence = this.#clock.setTimer(() => socket.destroy(), silenceMs);
+      cancelSilence = this.#clock.setTimer(() => {
+        reason = `nothing was heard of it for ${silenceMs / 1000} s`;
+        socket.destroy();
+      }, silenceMs);
     };
     const beat = () => {
-      socket.write('\n');
+      // One that does not read is not told more: what is not sent must not pile up.
+      if (socket.writableLength === 0) socket.write('\n');
       cancelBeat = this.#clock.setTimer(beat, heartbeatMs);
     };
     this.#sockets.add(socket);
@@ -93,9 +98,12 @@ export class ReplicaHub implements Runnable {
       try {
         for (const value of reader.push(piece)) counts.take(checkReplicaLine(value));
       } catch (error) {
-        this.#logger.warn('A replica is not understood and not counted', { replica, error });
+        reason = `what it says is not understood: ${(error as Error).message}`;
         socket.destroy();
       }
+    });
+    socket.on('error', (error) => {
+      reason = error.message;
     });
     socket.on('end', () => socket.destroy());
     socket.on('close', () => {
@@ -103,7 +111,7 @@ export class ReplicaHub implements Runnable {
       cancelBeat();
       this.#sockets.delete(socket);
       counts.leave();
-      this.#logger.info('A replica disconnected; its proxies are no longer counted', { replica });
+      if (this.#isOpen) this.#logger.warn('A replica is gone; its proxies are not counted', { replica, reason });
     });
     awaitWord();
     beat();

@@ -39,14 +39,14 @@ class Peer {
 
   async start(followerToken = token): Promise<void> {
     await this.replica.start();
-    this.#http = await startHttpServer('127.0.0.1', 0, '--http-bind', new Map(), this.#hub.accept);
+    this.#http = await startHttpServer('127.0.0.1', 0, '--http-bind', new Map(), { upgrade: this.#hub.accept });
     this.identity = replicaIdentity(this.#name, this.#http.address);
     const { mesh, xds, logger } = this.replica;
     const options = { mesh, ledger: xds.ledger, identity: this.identity, leader: this.#leader, token: followerToken, logger };
     this.replica.run(new Follower({ ...options, pollMs: 20 }));
   }
 
-  lead(settleMs: number): void {
+  lead(): void {
     const { cache, client } = this.replica;
     const { tracker, merged } = this;
     const writer = new StatusWriter({
@@ -56,7 +56,6 @@ class Peer {
       client,
       kinds: meshKinds,
       objectIntervalMs: 200,
-      settleMs,
     });
     this.#standDown = [this.replica.run(this.#hub), this.replica.run(writer)];
   }
@@ -99,7 +98,7 @@ describeApi(
       eventually(async () => expect((await read())?.status?.propagation).toMatchObject({ summary, generation }));
     const leadFirst = () => {
       leader = first.identity;
-      first.lead(0);
+      first.lead();
     };
 
     it('show one true total, and the one that takes over shows it again', async () => {
@@ -127,7 +126,7 @@ describeApi(
 
       await first.stop();
       leader = second.identity;
-      second.lead(100);
+      second.lead();
       await untilSummary('3/3 acked', 2);
       expect((await read())!.status!.propagation!.startedAt).toBe(startedAt);
       const third = new Peer('third', new Replica(env().kubeConfig), () => leader);
