@@ -93,7 +93,7 @@ export class Ledger implements SessionObserver {
   refreshed(refresh: Refresh): void {
     this.#refreshedRevision = this.#classes.meshRevision;
     for (const object of refresh.objects) this.#dirtyObjects.add(object);
-    if (refresh.membershipChanged) this.#allDirty = true;
+    if (refresh.moved.length) this.#allDirty = true;
     this.#flushSoon();
   }
 

@@ -51,10 +51,11 @@ describe('what is kept incrementally', () => {
           [1, classes.join(nodes[1]!)],
         ]);
         const refresh = () => {
-          if (!classes.refresh().membershipChanged) return;
-          for (const [index, proxyClass] of connected) {
-            connected.set(index, classes.join(nodes[index]!));
-            classes.leave(proxyClass, nodes[index]!);
+          for (const node of classes.refresh().moved) {
+            const index = nodes.indexOf(node);
+            const left = connected.get(index)!;
+            connected.set(index, classes.join(node));
+            classes.leave(left, node);
           }
         };
         for (const event of history) {

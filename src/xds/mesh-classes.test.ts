@@ -1,5 +1,6 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { typeUrls } from '../envoy/resource.ts';
+import type { ProxyNode } from '../mesh/proxy.ts';
 import { parseObjects, proxyNode, startTestMesh, type TestMesh } from '../testing/load-mesh.ts';
 import { MeshClasses } from './mesh-classes.ts';
 import type { ProxyClass } from './proxy-class.ts';
@@ -36,7 +37,7 @@ spec: { clusterIP: 10.96.0.1, clusterIPs: [10.96.0.1], ports: [{ name: tcp, port
 afterEach(() => test.stop());
 
 /** The names of a class's resources of all types whose bytes a refresh changed. */
-function refreshed(): { names: string[]; membershipChanged: boolean } {
+function refreshed(): { names: string[]; moved: readonly ProxyNode[] } {
   const read = () =>
     new Map(
       Object.values(typeUrls).flatMap((typeUrl) =>
@@ -47,10 +48,10 @@ function refreshed(): { names: string[]; membershipChanged: boolean } {
       ),
     );
   const before = read();
-  const { membershipChanged } = classes.refresh();
+  const { moved } = classes.refresh();
   const after = read();
   const names = [...new Set([...before.keys(), ...after.keys()])].filter((name) => before.get(name) !== after.get(name));
-  return { names: names.sort(), membershipChanged };
+  return { names: names.sort(), moved };
 }
 
 const endpoints = 'ClusterLoadAssignment/outbound|80||s.shop.svc.cluster.local';
@@ -58,17 +59,17 @@ const endpoints = 'ClusterLoadAssignment/outbound|80||s.shop.svc.cluster.local';
 describe('a changed slice', () => {
   it('touches endpoints only, and concerns no proxy but those whose address came or went', async () => {
     await test.apply(...slice(own, 'addresses: [10.0.0.7]'));
-    expect(refreshed()).toEqual({ names: [endpoints], membershipChanged: false });
+    expect(refreshed()).toEqual({ names: [endpoints], moved: [] });
     await test.apply(...slice('addresses: [10.0.0.7]'));
-    expect(refreshed()).toEqual({ names: [endpoints], membershipChanged: true });
+    expect(refreshed()).toEqual({ names: [endpoints], moved: [node] });
     expect(classes.classKeyOf(node)).not.toBe(proxyClass.key);
   });
 
   it('leaves a proxy in its class while its own readiness flips', async () => {
     await test.apply(...slice(`${own}, conditions: { ready: false }`));
-    expect(refreshed()).toEqual({ names: [endpoints], membershipChanged: false });
+    expect(refreshed()).toEqual({ names: [endpoints], moved: [] });
     await test.apply(...slice(`${own}, conditions: { ready: false, terminating: true }`));
-    expect(refreshed()).toEqual({ names: [endpoints], membershipChanged: false });
+    expect(refreshed()).toEqual({ names: [endpoints], moved: [] });
     expect(classes.classKeyOf(node)).toBe(proxyClass.key);
   });
 });
@@ -77,7 +78,7 @@ describe('a changed mesh config', () => {
   it('changes the bytes that it concerns', () => {
     const { config } = test.mesh;
     test.mesh.setConfig({ ...config, outboundTrafficPolicy: { mode: 'REGISTRY_ONLY' } });
-    expect(refreshed()).toEqual({ names: ['Listener/virtualOutbound'], membershipChanged: true });
+    expect(refreshed()).toEqual({ names: ['Listener/virtualOutbound'], moved: [] });
     test.mesh.setConfig({ ...config, connectTimeoutMs: 1 });
     const { names } = refreshed();
     expect(names).toContain('Cluster/outbound|80||s.shop.svc.cluster.local');

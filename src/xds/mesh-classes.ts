@@ -1,29 +1,69 @@
+import type { EnvoyFilter } from '../mesh/envoy-filter.ts';
 import type { Change, Mesh } from '../mesh/mesh.ts';
 import type { ObjectKey } from '../mesh/object-key.ts';
-import type { ProxyNode } from '../mesh/proxy.ts';
-import { type InboundInstance, traitsKey, traitsOf } from '../mesh/proxy-view.ts';
-import { endpointAddresses, endpointPort } from '../mesh/service.ts';
+import { type ProxyNode, proxyName } from '../mesh/proxy.ts';
+import { type InboundInstance, type ProxyTraits, traitsKey, traitsOf } from '../mesh/proxy-view.ts';
+import type { Sidecar } from '../mesh/sidecar.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
-import { MeshClass } from './mesh-class.ts';
+import { type BaseChange, ClassBase } from './class-base.ts';
+import { ClassFilters } from './class-filters.ts';
+import { ClassMembers, createMember, type Member } from './class-members.ts';
+import { type FilterSource, filtersOf } from './filter-source.ts';
+import { findInbound } from './find-inbound.ts';
+import { fitFilters } from './fit-filters.ts';
+import { PatchedClass } from './patched-class.ts';
 import type { PatchReport, ProxyClass, ProxyClasses, Refresh, Urgency } from './proxy-class.ts';
+
+/** Where a proxy belongs. */
+interface Assignment {
+  readonly baseKey: string;
+  /** The class's. */
+  readonly key: string;
+  readonly traits: ProxyTraits;
+  readonly sidecar: Sidecar | undefined;
+  readonly inbound: readonly InboundInstance[];
+  readonly filters: ClassFilters;
+}
+
+interface BaseEntry {
+  readonly base: ClassBase;
+  readonly classes: Set<PatchedClass>;
+}
+
+/** What has changed since the last refresh. */
+interface Pending {
+  readonly hosts: Set<string>;
+  readonly objects: Set<ObjectKey>;
+  /** Namespaces whose proxies may belong elsewhere now. */
+  readonly namespaces: Set<string>;
+  /** Proxies that may belong elsewhere now. */
+  readonly members: Set<Member>;
+  isConfigChanged: boolean;
+}
 
 /** The classes of the connected proxies, kept in step with one mesh. */
 export class MeshClasses implements ProxyClasses {
   readonly #mesh: Mesh;
   readonly #logger: Logger;
-  readonly #classes = new Map<string, { meshClass: MeshClass; members: number }>();
+  readonly #filters: FilterSource;
+  readonly #bases = new Map<string, BaseEntry>();
+  readonly #classes = new Map<string, PatchedClass>();
+  /** How many joined each class. */
+  readonly #joined = new Map<PatchedClass, number>();
+  readonly #members = new ClassMembers();
   readonly #listeners = new Set<(urgency: Urgency) => void>();
-  /** Addresses of connected proxies, counted: a service that gains or loses one of them changes who is in which class. */
-  readonly #addresses = new Map<string, number>();
-  #hosts = new Set<string>();
-  #objects = new Set<ObjectKey>();
-  #isMembershipChanged = false;
-  #isConfigChanged = false;
+  /** Patches whose failure has been logged. */
+  readonly #toldFailures = new WeakMap<EnvoyFilter, Set<number>>();
+  #pending: Pending = nothingPending();
 
-  /** @param logger told of resources that could not be computed; default: no one is */
-  constructor(mesh: Mesh, logger: Logger = silentLogger) {
+  /**
+   * @param logger told of resources that could not be computed, and once of each patch that threw; default: no one is
+   * @param filters which version of which EnvoyFilter holds for whom; default: the newest for everyone
+   */
+  constructor(mesh: Mesh, logger: Logger = silentLogger, filters: FilterSource = filtersOf(mesh)) {
     this.#mesh = mesh;
     this.#logger = logger;
+    this.#filters = filters;
     mesh.onChange((change) => this.#note(change));
   }
 
@@ -32,37 +72,32 @@ export class MeshClasses implements ProxyClasses {
   }
 
   join(node: ProxyNode): ProxyClass {
-    const key = this.classKeyOf(node);
-    let entry = this.#classes.get(key);
-    if (!entry) {
-      const sidecar = this.#sidecarOf(node);
-      const traits = { key, proxy: traitsOf(node, sidecar), inbound: this.#inboundOf(node) };
-      entry = { meshClass: new MeshClass(this.#mesh, traits, sidecar, this.#logger), members: 0 };
-      this.#classes.set(key, entry);
+    const member = this.#members.add(node);
+    const assignment = this.#assign(member);
+    let joined = this.#classes.get(assignment.key);
+    if (!joined) {
+      joined = this.#createClass(assignment);
+      this.#classes.set(assignment.key, joined);
     }
-    entry.members++;
-    for (const address of node.ipAddresses) this.#addresses.set(address, (this.#addresses.get(address) ?? 0) + 1);
-    return entry.meshClass;
+    member.classes.push(joined);
+    this.#joined.set(joined, (this.#joined.get(joined) ?? 0) + 1);
+    return joined;
   }
 
   leave(proxyClass: ProxyClass, node: ProxyNode): void {
-    for (const address of node.ipAddresses) {
-      const count = this.#addresses.get(address)! - 1;
-      if (count) this.#addresses.set(address, count);
-      else this.#addresses.delete(address);
-    }
-    const entry = this.#classes.get(proxyClass.key);
-    if (!entry || --entry.members > 0) return;
-    this.#classes.delete(proxyClass.key);
+    const left = this.#classes.get(proxyClass.key);
+    const member = this.#members.get(node);
+    const at = left && member ? member.classes.indexOf(left) : -1;
+    if (!left || !member || at < 0) return;
+    member.classes.splice(at, 1);
+    if (!member.classes.length) this.#members.remove(member);
+    const count = this.#joined.get(left)! - 1;
+    if (count) this.#joined.set(left, count);
+    else this.#drop(left);
   }
 
   classKeyOf(node: ProxyNode): string {
-    const sidecar = this.#sidecarOf(node);
-    const inbound = this.#inboundOf(node).map(
-      ({ service, port, targetPort }) =>
-        `${service.spec.owner} ${service.spec.hostname}:${port.number}/${port.protocol}>${targetPort}`,
-    );
-    return [traitsKey(traitsOf(node, sidecar)), sidecar?.key ?? 'default', ...inbound].join('|');
+    return this.#assign(this.#members.get(node) ?? createMember(node)).key;
   }
 
   onChange(listener: (urgency: Urgency) => void): () => void {
@@ -70,87 +105,179 @@ export class MeshClasses implements ProxyClasses {
     return () => this.#listeners.delete(listener);
   }
 
-  patchReport(_filter: ObjectKey, _version?: string): PatchReport | undefined {
-    return undefined;
+  patchReport(filter: ObjectKey, version?: string): PatchReport | undefined {
+    let classes = 0;
+    const matched = new Set<number>();
+    const failed = new Map<number, string>();
+    for (const each of this.#classes.values()) {
+      const found = each.filters.get(filter);
+      if (!found || (version !== undefined && found.filter.version !== version)) continue;
+      classes++;
+      for (const index of each.matchedBy(filter)) matched.add(index);
+      for (const [index, message] of each.failedBy(filter)) if (!failed.has(index)) failed.set(index, message);
+    }
+    return classes ? { classes, matched, failed } : undefined;
   }
 
   refresh(): Refresh {
-    const hosts = this.#hosts;
-    const objects = this.#objects;
-    const membershipChanged = this.#isMembershipChanged;
-    const isConfigChanged = this.#isConfigChanged;
-    this.#hosts = new Set();
-    this.#objects = new Set();
-    this.#isMembershipChanged = false;
-    this.#isConfigChanged = false;
+    const { objects, ...pending } = this.#pending;
+    this.#pending = nothingPending();
+    const { rekeyed, moved } = this.#reassign(this.#concerned(pending));
     const changed: ProxyClass[] = [];
-    for (const { meshClass } of this.#classes.values()) {
-      try {
-        if (this.#refreshClass(meshClass, hosts, objects, isConfigChanged)) changed.push(meshClass);
-      } catch (error) {
-        meshClass.isBroken = true;
-        this.#logger.error('A class of proxies could not be computed; they keep what they have', { class: meshClass.key, error });
-      }
-    }
-    return { changed, membershipChanged, objects: [...objects] };
-  }
-
-  /** A class that failed before is computed anew as a whole, so that no change is lost on it. */
-  #refreshClass(
-    meshClass: MeshClass,
-    hosts: ReadonlySet<string>,
-    objects: ReadonlySet<ObjectKey>,
-    isConfigChanged: boolean,
-  ): boolean {
-    // A class whose Sidecar is gone keeps its shape: its members are about to leave it.
-    const before = meshClass.sidecar;
-    const fragment = before && this.#mesh.get(before.key);
-    const sidecar = fragment?.kind === 'sidecar' ? fragment.sidecar : before;
-    const isReshaped = isConfigChanged || meshClass.isBroken || sidecar !== before;
-    if (!isReshaped) return meshClass.refresh(hosts, objects);
-    meshClass.isBroken = false;
-    return meshClass.reshape(sidecar, objects);
-  }
-
-  #note(change: Change): void {
-    for (const host of change.hosts) this.#hosts.add(host);
-    this.#objects.add(change.object);
-    this.#isConfigChanged ||= change.isConfigChanged;
-    this.#isMembershipChanged ||=
-      change.isConfigChanged || change.ruledNamespace !== undefined || this.#isAnyMembers(change.addresses);
-    for (const listener of this.#listeners) listener(change.endpointsOnly ? 'endpoints' : 'configuration');
-  }
-
-  /** Whether a connected proxy has one of the addresses: it may serve other services than before, which makes another class of it. */
-  #isAnyMembers(addresses: ReadonlySet<string>): boolean {
-    for (const address of addresses) if (this.#addresses.has(address)) return true;
-    return false;
-  }
-
-  #sidecarOf(node: ProxyNode) {
-    return this.#mesh.sidecars.select(node.namespace, node.labels, this.#mesh.config.rootNamespace);
-  }
-
-  /** The service ports that a proxy's workload serves: it is an endpoint of theirs, and they belong to the mesh. */
-  #inboundOf(node: ProxyNode): InboundInstance[] {
-    const instances = new Map<string, InboundInstance>();
-    for (const address of node.ipAddresses) {
-      for (const service of this.#mesh.services.servicesAt(address)) {
-        if (service.spec.isExternal) continue;
-        for (const endpoint of service.endpoints) {
-          if (!endpointAddresses(endpoint).includes(address)) continue;
-          for (const port of service.spec.ports) {
-            const targetPort = endpointPort(endpoint, port);
-            if (targetPort <= 0) continue;
-            instances.set(`${service.spec.owner} ${service.spec.hostname} ${port.number} ${targetPort}`, {
-              service,
-              port,
-              targetPort,
-            });
-          }
+    for (const { base, classes } of this.#bases.values()) {
+      const change = this.#refreshBase(base, pending.hosts, pending.isConfigChanged);
+      for (const each of classes) {
+        try {
+          const next = rekeyed.get(each);
+          const isChanged = each.isBroken ? each.rebuild(objects, next) : each.update(change, objects, next);
+          if (isChanged) changed.push(each);
+        } catch (error) {
+          each.isBroken = true;
+          this.#logger.error('A class of proxies could not be computed; they keep what they have', { class: each.key, error });
         }
       }
     }
-    return [...instances.keys()].sort().map((key) => instances.get(key)!);
+    return { changed, moved, objects };
   }
+
+  #refreshBase(base: ClassBase, hosts: ReadonlySet<string>, isConfigChanged: boolean): BaseChange {
+    try {
+      // A base whose Sidecar is gone keeps its shape: its members are about to leave it.
+      const before = base.sidecar;
+      const fragment = before && this.#mesh.get(before.key);
+      const sidecar = fragment?.kind === 'sidecar' ? fragment.sidecar : before;
+      // A base that failed before is computed anew as a whole, so that no change is lost on it.
+      const isReshaped = isConfigChanged || base.isBroken || sidecar !== before;
+      return isReshaped ? base.reshape(sidecar) : base.refresh(hosts);
+    } catch (error) {
+      base.isBroken = true;
+      this.#logger.error('A class of proxies could not be computed; they keep what they have', { class: base.key, error });
+      return { computed: [], removed: [] };
+    }
+  }
+
+  /** Who may belong elsewhere after the changes. */
+  #concerned({ namespaces, members, isConfigChanged }: Omit<Pending, 'objects'>): Iterable<Member> {
+    if (isConfigChanged || namespaces.has(this.#mesh.config.rootNamespace)) return this.#members.values();
+    for (const namespace of namespaces) for (const member of this.#members.in(namespace)) members.add(member);
+    return members;
+  }
+
+  /**
+   * Where all members of a class belong to one and the same other class of the same base, which does not exist, theirs becomes it.
+   * Who else belongs elsewhere has to move.
+   */
+  #reassign(concerned: Iterable<Member>): { rekeyed: Map<PatchedClass, ClassFilters>; moved: ProxyNode[] } {
+    const leaving = new Map<PatchedClass, { assignment: Assignment; isOne: boolean; members: Member[]; count: number }>();
+    for (const member of concerned) {
+      if (!member.classes.length) continue;
+      let assignment: Assignment;
+      try {
+        assignment = this.#assign(member);
+      } catch (error) {
+        this.#pending.members.add(member);
+        this.#logger.error('Where a proxy belongs could not be told; it keeps what it has', {
+          proxy: proxyName(member.node),
+          error,
+        });
+        continue;
+      }
+      for (const from of member.classes) {
+        if (assignment.key === from.key) continue;
+        const known = leaving.get(from);
+        if (!known) leaving.set(from, { assignment, isOne: true, members: [member], count: 1 });
+        else {
+          known.isOne &&= known.assignment.key === assignment.key;
+          known.members.push(member);
+          known.count++;
+        }
+      }
+    }
+    const rekeyed = new Map<PatchedClass, ClassFilters>();
+    // One class may take the key that another one gives up.
+    for (let before = -1; before < rekeyed.size; ) {
+      before = rekeyed.size;
+      for (const [from, { assignment, isOne, count }] of leaving) {
+        const { baseKey, key, filters } = assignment;
+        if (!isOne || count < this.#joined.get(from)! || baseKey !== from.base.key || this.#classes.has(key)) continue;
+        leaving.delete(from);
+        rekeyed.set(from, filters);
+        this.#classes.delete(from.key);
+        from.key = key;
+        this.#classes.set(key, from);
+      }
+    }
+    const moved = new Set(leaving.values().flatMap(({ members }) => members.map(({ node }) => node)));
+    return { rekeyed, moved: [...moved] };
+  }
+
+  #createClass({ baseKey, key, traits, sidecar, inbound, filters }: Assignment): PatchedClass {
+    let entry = this.#bases.get(baseKey);
+    if (!entry) {
+      entry = {
+        base: new ClassBase(this.#mesh, { key: baseKey, proxy: traits, inbound }, sidecar, this.#logger),
+        classes: new Set(),
+      };
+      this.#bases.set(baseKey, entry);
+    }
+    const created = new PatchedClass({
+      ...{ key, base: entry.base, filters, objects: this.#mesh },
+      failed: (filter, index, resource, error) => {
+        const told = this.#toldFailures.get(filter) ?? new Set();
+        this.#toldFailures.set(filter, told);
+        if (told.has(index)) return;
+        told.add(index);
+        this.#logger.warn('A patch of an EnvoyFilter could not be applied; it is left out there', {
+          ...{ namespace: filter.namespace, name: filter.name, patch: `configPatches[${index}]` },
+          ...{ type: resource?.typeUrl, resource: resource?.name, error },
+        });
+      },
+    });
+    entry.classes.add(created);
+    return created;
+  }
+
+  #drop(left: PatchedClass): void {
+    this.#joined.delete(left);
+    this.#classes.delete(left.key);
+    const entry = this.#bases.get(left.base.key)!;
+    entry.classes.delete(left);
+    if (!entry.classes.size) this.#bases.delete(left.base.key);
+  }
+
+  #note(change: Change): void {
+    const { hosts, objects, namespaces, members } = this.#pending;
+    for (const host of change.hosts) hosts.add(host);
+    objects.add(change.object);
+    this.#pending.isConfigChanged ||= change.isConfigChanged;
+    if (change.ruledNamespace !== undefined) namespaces.add(change.ruledNamespace);
+    // Whoever has such an address may serve other services than before, which makes another class of it.
+    for (const address of change.addresses) {
+      for (const member of this.#members.at(address)) {
+        member.inbound = undefined;
+        members.add(member);
+      }
+    }
+    for (const listener of this.#listeners) listener(change.endpointsOnly ? 'endpoints' : 'configuration');
+  }
+
+  #assign(member: Member): Assignment {
+    const { node } = member;
+    member.inbound ??= findInbound(node, this.#mesh.services);
+    const { inbound } = member;
+    const sidecar = this.#mesh.sidecars.select(node.namespace, node.labels, this.#mesh.config.rootNamespace);
+    const traits = traitsOf(node, sidecar);
+    const served = inbound.map(
+      ({ service, port, targetPort }) =>
+        `${service.spec.owner} ${service.spec.hostname}:${port.number}/${port.protocol}>${targetPort}`,
+    );
+    const baseKey = [traitsKey(traits), sidecar?.key ?? 'default', ...served].join('|');
+    const selection = this.#filters.select(node);
+    const filters = new ClassFilters(fitFilters(selection.filters, node), selection.awaiting);
+    return { baseKey, key: baseKey + filters.key, traits, sidecar, inbound, filters };
+  }
+}
+
+function nothingPending(): Pending {
+  return { hosts: new Set(), objects: new Set(), namespaces: new Set(), members: new Set(), isConfigChanged: false };
 }

@@ -2,6 +2,7 @@ import type { Resource, TypeUrl } from '../envoy/resource.ts';
 import type { ObjectKey } from '../mesh/object-key.ts';
 import type { ProxyNode } from '../mesh/proxy.ts';
 import type { ResourceTable } from './resource-table.ts';
+import type { TableComparison } from './session/compare-tables.ts';
 
 /** What one object needs of each proxy in a class before its present generation counts as acknowledged there. */
 export interface ObjectFootprint {
@@ -24,11 +25,14 @@ export interface PatchReport {
 }
 
 /**
- * All proxies that get identical configuration: same namespace, Sidecar, address families, inbound services.
+ * All proxies that get identical configuration: same namespace, Sidecar, address families, inbound services, EnvoyFilters.
  * Its tables are computed when its first proxy connects, patched in place, dropped with its last.
  */
 export interface ProxyClass {
-  /** Unique among living classes and stable over restarts: names what the members have in common. */
+  /**
+   * Unique among living classes and stable over restarts: names what the members have in common. A class whose members all get other
+   * EnvoyFilters at once goes on under another key.
+   */
   readonly key: string;
   /** The mesh revision that the tables reflect. */
   readonly revision: number;
@@ -41,6 +45,8 @@ export interface ProxyClass {
   footprint(object: ObjectKey): ObjectFootprint | undefined;
   /** The objects whose `required` rose above `revision`, for telling whose counters an ACK may have moved. */
   objectsRequiredSince(revision: number): Iterable<ObjectKey>;
+  /** How another class's table of a type differs from this one's, where the two know it without comparing all of it. */
+  compare?(to: ProxyClass, typeUrl: TypeUrl): TableComparison | undefined;
 }
 
 /** How soon a change must leave: endpoint changes are never held back by debouncing. */
@@ -50,10 +56,10 @@ export type Urgency = 'endpoints' | 'configuration';
 export interface Refresh {
   /** The classes in which at least one resource changed or went. */
   readonly changed: readonly ProxyClass[];
-  /** A change touched what decides membership (a Sidecar, a workload's services): ask `classOf` for every proxy again. */
-  readonly membershipChanged: boolean;
+  /** Proxies that belong to another class now (a Sidecar, an EnvoyFilter, the workload's services): they have to {@link ProxyClasses.join} it. */
+  readonly moved: readonly ProxyNode[];
   /** Objects put or deleted since the refresh before. */
-  readonly objects: readonly ObjectKey[];
+  readonly objects: ReadonlySet<ObjectKey>;
 }
 
 /** The classes that connected proxies need, kept in step with the mesh. Everything is synchronous. */
@@ -62,7 +68,7 @@ export interface ProxyClasses {
   readonly meshRevision: number;
   /** Puts a proxy into its class (computed now if it is the first); pair each call with {@link leave}. */
   join(node: ProxyNode): ProxyClass;
-  /** Takes a proxy out of the class that `join` answered for the same node. */
+  /** Takes a proxy out of a class that `join` answered for the same node (the same object). */
   leave(proxyClass: ProxyClass, node: ProxyNode): void;
   /** The key of the class that `join` would answer now; differs from the present one's after a membership change. */
   classKeyOf(node: ProxyNode): string;

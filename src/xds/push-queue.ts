@@ -1,10 +1,10 @@
-import type { TypeUrl } from '../envoy/resource.ts';
+import type { ProxyNode } from '../mesh/proxy.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { type DebounceOptions, pushDueMs } from './debounce.ts';
 import type { XdsMetrics } from './metrics.ts';
 import type { ProxyClasses, Refresh, Urgency } from './proxy-class.ts';
-import { compareTables, type TableComparison } from './session/compare-tables.ts';
+import { Comparisons } from './session/compare-tables.ts';
 import type { ProxySession } from './session/proxy-session.ts';
 import type { SessionRegistry } from './session-registry.ts';
 
@@ -133,38 +133,30 @@ export class PushQueue {
       logger.error('Configuration could not be computed; proxies keep what they have', { error });
       return;
     }
-    if (refresh.membershipChanged) this.#reassign();
+    this.#move(refresh.moved);
     for (const proxyClass of refresh.changed) {
       for (const session of registry.group(proxyClass)?.sessions ?? []) this.#mark(session);
     }
     this.#init.refreshed(refresh);
   }
 
-  #reassign(): void {
+  #move(nodes: readonly ProxyNode[]): void {
     const { classes, registry } = this.#init;
-    const comparisons = new Map<string, TableComparison>();
-    for (const session of [...registry.sessions()]) {
+    const comparisons = new Comparisons();
+    for (const node of nodes) {
+      const session = registry.session(node);
+      if (!session) continue;
       const from = session.proxyClass;
-      if (classes.classKeyOf(session.node) === from.key) continue;
-      const to = classes.join(session.node);
-      const compare = (typeUrl: TypeUrl) => {
-        const key = JSON.stringify([from.key, to.key, typeUrl]);
-        let comparison = comparisons.get(key);
-        if (!comparison) {
-          comparison = compareTables(from.table(typeUrl), to.table(typeUrl));
-          comparisons.set(key, comparison);
-        }
-        return comparison;
-      };
+      const to = classes.join(node);
       try {
-        session.rebase(to, compare);
+        session.rebase(to, (typeUrl) => comparisons.compare(from, to, typeUrl));
       } catch (error) {
-        classes.leave(to, session.node);
+        classes.leave(to, node);
         this.#init.failed(session, error);
         continue;
       }
       registry.move(session, from);
-      classes.leave(from, session.node);
+      classes.leave(from, node);
       this.#mark(session);
     }
   }

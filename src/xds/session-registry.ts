@@ -1,3 +1,4 @@
+import type { ProxyNode } from '../mesh/proxy.ts';
 import type { ProxyClass } from './proxy-class.ts';
 import type { ProxySession } from './session/proxy-session.ts';
 
@@ -18,14 +19,19 @@ interface MutableGroup {
 /** Who is connected, by class. */
 export class SessionRegistry {
   readonly #groups = new Map<ProxyClass, MutableGroup>();
-  readonly #sessions = new Set<ProxySession>();
+  readonly #sessions = new Map<ProxyNode, ProxySession>();
 
   get size(): number {
     return this.#sessions.size;
   }
 
   sessions(): Iterable<ProxySession> {
-    return this.#sessions;
+    return this.#sessions.values();
+  }
+
+  /** The session that the node came with. */
+  session(node: ProxyNode): ProxySession | undefined {
+    return this.#sessions.get(node);
   }
 
   groups(): Iterable<ClassGroup> {
@@ -38,13 +44,13 @@ export class SessionRegistry {
 
   /** Takes a session in, under its present class. */
   add(session: ProxySession): void {
-    this.#sessions.add(session);
+    this.#sessions.set(session.node, session);
     this.#join(session);
   }
 
   /** Lets a session go. */
   remove(session: ProxySession): void {
-    this.#sessions.delete(session);
+    this.#sessions.delete(session.node);
     this.#part(session, session.proxyClass);
   }
 
@@ -58,7 +64,7 @@ export class SessionRegistry {
   update(session: ProxySession): void {
     const unsettled = this.#groups.get(session.proxyClass)?.unsettled;
     if (session.unsettledSince === undefined) unsettled?.delete(session);
-    else if (this.#sessions.has(session)) unsettled?.add(session);
+    else if (this.#sessions.has(session.node)) unsettled?.add(session);
   }
 
   #join(session: ProxySession): void {

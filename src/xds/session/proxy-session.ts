@@ -62,7 +62,7 @@ export class ProxySession {
   #resumed = false;
   #lastNonce = 0;
   #wroteSinceSettled = false;
-  readonly #gatedSinceMs = new Map<string, number>();
+  readonly #gatedSinceMs = { changes: new Map<TypeUrl, number>(), removals: new Map<TypeUrl, number>() };
   #cancelGateTimer: (() => void) | undefined;
 
   constructor(init: SessionInit) {
@@ -180,20 +180,21 @@ export class ProxySession {
 
   /** A closed gate opens by itself after a while, so that a proxy which acknowledges late is late, not stuck. */
   #passes(state: TypeState, kind: 'changes' | 'removals', open: boolean): boolean {
-    const key = `${kind} ${state.typeUrl}`;
+    const { typeUrl } = state;
+    const gatedSinceMs = this.#gatedSinceMs[kind];
     if (open || !(kind === 'changes' ? state.changesPending : state.removalsPending)) {
-      this.#gatedSinceMs.delete(key);
+      gatedSinceMs.delete(typeUrl);
       return open;
     }
     const now = this.#init.clock.monotonicMs();
-    const since = this.#gatedSinceMs.get(key) ?? now;
+    const since = gatedSinceMs.get(typeUrl) ?? now;
     const leftMs = since + this.#init.options.gateTimeoutMs - now;
     if (leftMs <= 0) {
-      this.#gatedSinceMs.delete(key);
+      gatedSinceMs.delete(typeUrl);
       this.#init.metrics.gateTimeouts.inc({ type: metricType(state.typeUrl) });
       return true;
     }
-    this.#gatedSinceMs.set(key, since);
+    gatedSinceMs.set(typeUrl, since);
     this.#cancelGateTimer ??= this.#init.clock.setTimer(() => this.#gateTimedOut(), leftMs);
     return false;
   }

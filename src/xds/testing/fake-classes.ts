@@ -110,7 +110,7 @@ export class FakeClasses implements ProxyClasses {
   classOf: (node: ProxyNode) => string = () => 'main';
   readonly #listeners = new Set<(urgency: Urgency) => void>();
   #edits: { key: string; edit: FakeEdit }[] = [];
-  #membershipChanged = false;
+  readonly #joined = new Map<ProxyNode, string>();
 
   /** The class of that key, made if it is missing. */
   at(key = 'main'): FakeClass {
@@ -133,7 +133,6 @@ export class FakeClasses implements ProxyClasses {
   changeMembership(classOf: (node: ProxyNode) => string): void {
     this.meshRevision++;
     this.classOf = classOf;
-    this.#membershipChanged = true;
     for (const listener of this.#listeners) listener('configuration');
   }
 
@@ -144,11 +143,13 @@ export class FakeClasses implements ProxyClasses {
     // A class is computed from the mesh as it is now, ahead of the refresh that is due.
     if (isNew) for (const each of this.#edits) if (each.key === key) applyEdit(joined, each.edit);
     joined.members++;
+    this.#joined.set(node, key);
     return joined;
   }
 
-  leave(proxyClass: ProxyClass): void {
+  leave(proxyClass: ProxyClass, node: ProxyNode): void {
     this.at(proxyClass.key).members--;
+    if (this.#joined.get(node) === proxyClass.key) this.#joined.delete(node);
   }
 
   classKeyOf(node: ProxyNode): string {
@@ -176,9 +177,8 @@ export class FakeClasses implements ProxyClasses {
       if (applyEdit(target, edit)) changed.add(target);
     }
     this.#edits = [];
-    const membershipChanged = this.#membershipChanged;
-    this.#membershipChanged = false;
-    return { changed: [...changed], membershipChanged, objects: [...objects] };
+    const moved = [...this.#joined].filter(([node, key]) => this.classOf(node) !== key).map(([node]) => node);
+    return { changed: [...changed], moved, objects };
   }
 }
 

@@ -106,7 +106,7 @@ export class SessionHarness {
     this.queue.forget(session);
     this.sessions.remove(session);
     this.ledger.membershipChanged();
-    this.classes.leave(session.proxyClass);
+    this.classes.leave(session.proxyClass, session.node);
   }
 }
 

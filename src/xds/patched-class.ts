@@ -1,0 +1,262 @@
+import type { Resource, ResourceReference, TypeUrl } from '../envoy/resource.ts';
+import { pushOrder } from '../envoy/resource.ts';
+import type { EnvoyFilter, EnvoyFilterPatch } from '../mesh/envoy-filter.ts';
+import type { ObjectKey } from '../mesh/object-key.ts';
+import { buildEmptyEndpoints } from '../translate/endpoints.ts';
+import type { BaseChange, ClassBase } from './class-base.ts';
+import { byPatchedType, type ClassFilters } from './class-filters.ts';
+import { type Effect, FilterEffects } from './filter-effects.ts';
+import { addedResources, mayTouch, type PatchOutcome, patchResource } from './patch-engine.ts';
+import type { ObjectFootprint, ProxyClass } from './proxy-class.ts';
+import { Requirements } from './requirements.ts';
+import { ResourceTable } from './resource-table.ts';
+import type { TableComparison } from './session/compare-tables.ts';
+
+export interface PatchedClassInit {
+  readonly key: string;
+  readonly base: ClassBase;
+  readonly filters: ClassFilters;
+  /** Every object there is: what is required on behalf of others may be forgotten. */
+  readonly objects: { readonly size: number; get(object: ObjectKey): unknown };
+  /** Told of patches that threw. */
+  failed(filter: EnvoyFilter, index: number, resource: ResourceReference | undefined, error: unknown): void;
+}
+
+/**
+ * A base under the EnvoyFilters that hold for its members: what they are served. Resources that no patch touches are the base's own.
+ * A change of the base, or of a filter, costs the resources that it touches.
+ */
+export class PatchedClass implements ProxyClass {
+  readonly base: ClassBase;
+  /** Changes when all members get other filters at once. */
+  key: string;
+  /** Something threw, so the next refresh takes everything over from the base anew. */
+  isBroken = false;
+  readonly #init: PatchedClassInit;
+  readonly #tables: ReadonlyMap<TypeUrl, ResourceTable>;
+  readonly #createdAtRevision: number;
+  readonly #requirements = new Requirements();
+  readonly #effects = new FilterEffects();
+  /** What the filters add by themselves and the tables hold, by `<type> <name>`. */
+  #added = new Map<string, Resource>();
+  #addedEffect: Effect = { matched: [], failed: [] };
+  #filters: ClassFilters;
+
+  constructor(init: PatchedClassInit) {
+    this.#init = init;
+    this.base = init.base;
+    this.key = init.key;
+    this.#filters = init.filters;
+    // The base may be behind the mesh: what the refresh that is due brings must be newer than what is here.
+    this.#createdAtRevision = init.base.revision;
+    this.#tables = new Map(pushOrder.map((typeUrl) => [typeUrl, new ResourceTable(typeUrl, this.#createdAtRevision)]));
+    this.rebuild(noObjects);
+  }
+
+  get revision(): number {
+    return this.base.revision;
+  }
+
+  get sidecarKey(): ObjectKey | undefined {
+    return this.base.sidecar?.key;
+  }
+
+  /** The filters that hold for the members. */
+  get filters(): ClassFilters {
+    return this.#filters;
+  }
+
+  table(typeUrl: TypeUrl): ResourceTable {
+    return this.#tables.get(typeUrl)!;
+  }
+
+  emptyEndpoints(name: string): Resource {
+    return buildEmptyEndpoints(name);
+  }
+
+  /**
+   * Takes over a change of the base, and other filters where those changed too.
+   * @param objects the objects behind the change: only they are to wait for acknowledgement again
+   * @returns whether any resource changed or went
+   */
+  update(change: BaseChange, objects: ReadonlySet<ObjectKey>, next?: ClassFilters): boolean {
+    const touched = new Map<string, ResourceReference>();
+    for (const resource of change.computed) touched.set(keyOf(resource), resource);
+    for (const resource of change.removed) touched.set(keyOf(resource), resource);
+    let mayAdd = touched.size > 0 && touched.keys().some((key) => this.#filters.addable.has(key));
+    if (next) {
+      const before = this.#filters;
+      this.#filters = next;
+      const patches = before.differences(next);
+      mayAdd ||= before.canAdd || next.canAdd;
+      for (const resource of this.#touchedBy(patches)) touched.set(keyOf(resource), resource);
+    }
+    let isChanged = false;
+    for (const reference of touched.values()) isChanged = this.#derive(reference, objects) || isChanged;
+    if (mayAdd) isChanged = this.#add(objects) || isChanged;
+    if (isChanged) this.#requirements.trim(this.#init.objects);
+    return isChanged;
+  }
+
+  /** Takes everything over from the base anew; what comes out the same bytes is not touched. */
+  rebuild(objects: ReadonlySet<ObjectKey>, filters = this.#filters): boolean {
+    this.isBroken = false;
+    this.#filters = filters;
+    let isChanged = false;
+    for (const typeUrl of pushOrder) {
+      const resources = this.base.resources(typeUrl);
+      for (const resource of resources.values()) isChanged = this.#derive(resource, objects) || isChanged;
+      for (const { name } of [...this.table(typeUrl).values()]) {
+        if (resources.has(name) || this.#added.has(keyOf({ typeUrl, name }))) continue;
+        isChanged = this.#derive({ typeUrl, name }, objects) || isChanged;
+      }
+    }
+    return this.#add(objects) || isChanged;
+  }
+
+  footprint(object: ObjectKey): ObjectFootprint | undefined {
+    const isAwaiting = this.#filters.awaiting.has(object);
+    const names = this.#filters.get(object) ? this.#namesOfFilter(object) : this.#namesOf(object);
+    const changed = this.#requirements.get(object);
+    if (!names.size && !changed && !isAwaiting) return undefined;
+    const required = new Map(changed);
+    for (const typeUrl of names.keys()) if (!required.has(typeUrl)) required.set(typeUrl, this.#createdAtRevision);
+    return isAwaiting ? { names, required, isAwaiting } : { names, required };
+  }
+
+  objectsRequiredSince(revision: number): Iterable<ObjectKey> {
+    return this.#requirements.since(revision);
+  }
+
+  /** By index, the patches of a filter that matched a resource. */
+  *matchedBy(filter: ObjectKey): Generator<number> {
+    yield* this.#effects.matchedOf(filter);
+    for (const { object, index } of this.#addedEffect.matched) if (object === filter) yield index;
+  }
+
+  /** By index, the patches of a filter that threw, and what they said. */
+  *failedBy(filter: ObjectKey): Generator<readonly [number, string]> {
+    yield* this.#effects.failedOf(filter);
+    for (const { object, index, error } of this.#addedEffect.failed) {
+      if (object === filter) yield [index, error instanceof Error ? error.message : String(error)];
+    }
+  }
+
+  /** How a table of another class of the same base differs, at the cost of what their filters touch. Undefined: not known so cheaply. */
+  compare(to: ProxyClass, typeUrl: TypeUrl): TableComparison | undefined {
+    if (!(to instanceof PatchedClass) || to.base !== this.base || this.isBroken || to.isBroken) return undefined;
+    const names = new Set([...this.#ownNames(typeUrl), ...to.#ownNames(typeUrl)]);
+    const [held, wanted] = [this.table(typeUrl), to.table(typeUrl)];
+    const changed = [...names].filter((name) => wanted.get(name) && wanted.get(name)!.version !== held.get(name)?.version);
+    const removed = [...names].filter((name) => !wanted.get(name)).map((name) => held.get(name));
+    return { changed, removed: removed.filter((resource) => resource !== undefined) };
+  }
+
+  /** Names of which the class may say something else than its base. */
+  *#ownNames(typeUrl: TypeUrl): Generator<string> {
+    yield* this.#effects.names(typeUrl);
+    for (const resource of this.#added.values()) if (resource.typeUrl === typeUrl) yield resource.name;
+  }
+
+  #namesOf(object: ObjectKey): Map<TypeUrl, Set<string>> {
+    const names = new Map<TypeUrl, Set<string>>();
+    for (const reference of this.base.resourcesOf(object)) {
+      const { typeUrl, name } = reference;
+      if (this.table(typeUrl).get(name) || this.base.isFailed(reference)) addName(names, typeUrl, name);
+    }
+    return names;
+  }
+
+  #namesOfFilter(filter: ObjectKey): ReadonlyMap<TypeUrl, ReadonlySet<string>> {
+    const matched = this.#effects.namesOf(filter);
+    const added = this.#added.values().filter(({ provenance }) => provenance.includes(filter));
+    const names = new Map(Array.from(matched, ([typeUrl, of]) => [typeUrl, new Set(of)]));
+    for (const { typeUrl, name } of added) addName(names, typeUrl, name);
+    return names;
+  }
+
+  /** The base's resources that any of the patches may touch. */
+  *#touchedBy(patches: readonly EnvoyFilterPatch[]): Generator<Resource> {
+    for (const [typeUrl, relevant] of byPatchedType(patches)) {
+      for (const resource of this.base.resources(typeUrl).values()) {
+        if (relevant.some((patch) => mayTouch(patch, resource))) yield resource;
+      }
+    }
+  }
+
+  /** Brings one resource in line with the base's, patched. */
+  #derive({ typeUrl, name }: ResourceReference, objects: ReadonlySet<ObjectKey>): boolean {
+    const base = this.base.resources(typeUrl).get(name);
+    const outcome = base ? this.#patch(base) : gone;
+    for (const { object, index, error } of outcome.failed) this.#tellFailure(object, index, { typeUrl, name }, error);
+    const earlier = this.#effects.set({ typeUrl, name }, outcome);
+    const key = keyOf({ typeUrl, name });
+    // What stands there was added by a filter, and stays as long as the filter does.
+    if (!outcome.resource && this.#added.has(key)) return false;
+    this.#added.delete(key);
+    return this.#put({ typeUrl, name }, outcome.resource, objects, [earlier, outcome]);
+  }
+
+  #patch(base: Resource): PatchOutcome {
+    const filters = this.#filters.patching(base.typeUrl);
+    if (!filters.some(({ patches }) => patches.some((patch) => mayTouch(patch, base)))) {
+      return { resource: base, matched: none, failed: none };
+    }
+    return patchResource(base, filters);
+  }
+
+  /** Brings what the filters add in line with what they say and with the names that are taken. */
+  #add(objects: ReadonlySet<ObjectKey>): boolean {
+    const before = this.#added;
+    const isTaken = ({ typeUrl, name }: ResourceReference) =>
+      this.table(typeUrl).get(name) !== undefined && !before.has(keyOf({ typeUrl, name }));
+    const added = this.#filters.canAdd ? addedResources(this.#filters.list, isTaken) : { resources: [], matched: [], failed: [] };
+    for (const { object, index, error } of added.failed) this.#tellFailure(object, index, undefined, error);
+    const effects = [this.#addedEffect, added];
+    this.#addedEffect = { matched: added.matched, failed: added.failed };
+    // Of two of one name, the first.
+    this.#added = new Map(added.resources.toReversed().map((resource) => [keyOf(resource), resource]));
+    let isChanged = false;
+    for (const [key, resource] of before) {
+      if (!this.#added.has(key)) isChanged = this.#put(resource, undefined, objects, effects) || isChanged;
+    }
+    for (const resource of this.#added.values()) isChanged = this.#put(resource, resource, objects, effects) || isChanged;
+    return isChanged;
+  }
+
+  #put(
+    { typeUrl, name }: ResourceReference,
+    resource: Resource | undefined,
+    objects: ReadonlySet<ObjectKey>,
+    effects: readonly Effect[],
+  ): boolean {
+    const table = this.table(typeUrl);
+    const before = table.get(name);
+    if (resource ? !table.set(resource, this.revision) : !table.delete(name, this.revision)) return false;
+    if (objects.size === 0) return true;
+    const involved = new Set([...(before?.provenance ?? []), ...(resource?.provenance ?? [])]);
+    for (const { matched } of effects) for (const { object } of matched) involved.add(object);
+    if (this.sidecarKey) involved.add(this.sidecarKey);
+    for (const object of involved) if (objects.has(object)) this.#requirements.note(object, typeUrl, this.revision);
+    return true;
+  }
+
+  #tellFailure(object: ObjectKey, index: number, resource: ResourceReference | undefined, error: unknown): void {
+    const found = this.#filters.get(object);
+    if (found) this.#init.failed(found.filter, index, resource, error);
+  }
+}
+
+const noObjects: ReadonlySet<ObjectKey> = new Set();
+const none: readonly never[] = [];
+const gone: PatchOutcome = { resource: undefined, matched: none, failed: none };
+
+function keyOf({ typeUrl, name }: ResourceReference): string {
+  return `${typeUrl} ${name}`;
+}
+
+function addName(names: Map<TypeUrl, Set<string>>, typeUrl: TypeUrl, name: string): void {
+  const known = names.get(typeUrl);
+  if (known) known.add(name);
+  else names.set(typeUrl, new Set([name]));
+}
