@@ -15,6 +15,8 @@ export interface Call {
   to: string;
   /** Host header, and with `https` the name asked for (SNI). Default: `to`, and no SNI. */
   host?: string;
+  /** With `https`: the certificate that it shows, in PEM. Default: none. */
+  certificate?: { cert: string; key: string };
   method?: string;
   /** Default `/`. */
   path?: string;
@@ -68,7 +70,7 @@ const callHttp = (options: Call): Promise<CallAnswer> =>
     };
     const onResponse = (response: IncomingMessage): void => resolve(take(response).catch(failed));
     // The certificate is the echo server's own; who answered is read from the body.
-    const tls = { rejectUnauthorized: false, servername: options.host ?? '' };
+    const tls = { rejectUnauthorized: false, servername: options.host ?? '', ...options.certificate };
     const call = protocol === 'https' ? httpsRequest({ ...common, ...tls }, onResponse) : httpRequest(common, onResponse);
     call.on('error', (error) => resolve(failed(error.name === 'AbortError' ? new Error('timeout') : error)));
     call.end(body);

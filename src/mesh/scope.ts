@@ -101,6 +101,7 @@ export class Scope {
 
 /** Istio's service port narrowing: of a service without a port that the listener imports nothing is left. */
 function narrow(service: Service, egress: EgressSpec): Service | undefined {
+  if (!egress.port) return service;
   const ports = service.spec.ports.filter(({ number }) => importsPort(egress, number));
   if (ports.length === service.spec.ports.length) return service;
   return ports.length ? { ...service, spec: { ...service.spec, ports } } : undefined;
