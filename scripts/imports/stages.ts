@@ -22,7 +22,7 @@ export const stages: Readonly<Record<string, Stage>> = {
   mesh: { imports: ['api'] },
   // The registry of Envoy's types: an EnvoyFilter is compared with the messages it patches.
   controllers: { imports: ['api', 'runtime', 'mesh', 'envoy'] },
-  translate: { imports: ['mesh', 'api', 'envoy'] },
+  translate: { imports: ['mesh', 'api', 'envoy'], open: ['patches'] },
   xds: { imports: ['mesh', 'translate', 'envoy', 'runtime'] },
   status: { imports: ['xds', 'mesh', 'api', 'runtime', 'envoy'], open: ['replication'] },
   webhooks: { imports: ['runtime', 'api', 'mesh'], open: ['iptables', 'injector'] },
