@@ -22,6 +22,8 @@ export const stages: Readonly<Record<string, Stage>> = {
   mesh: { imports: ['api'] },
   // The registry of Envoy's types: an EnvoyFilter is compared with the messages it patches.
   controllers: { imports: ['api', 'runtime', 'mesh', 'envoy'] },
+  // Who vouches for the control plane: what it knows of the cluster is objects, nothing of the mesh.
+  authority: { imports: ['runtime', 'sources'] },
   translate: { imports: ['mesh', 'api', 'envoy'], open: ['patches'] },
   xds: { imports: ['mesh', 'translate', 'envoy', 'runtime'] },
   status: { imports: ['xds', 'mesh', 'api', 'runtime', 'envoy'], open: ['replication'] },

@@ -1,15 +1,8 @@
 import type { KubeConfig } from '@kubernetes/client-node';
 import { defaultMeshConfig } from '../mesh/mesh-config.ts';
 import { createOperator, type OperatorOptions } from '../operator.ts';
-import type { LogFields, Logger } from '../runtime/logger.ts';
 import type { Manager } from '../runtime/manager/manager.ts';
-
-/** A line of an operator's log. */
-export interface LoggedLine {
-  readonly level: 'error' | 'warn' | 'info' | 'debug';
-  readonly message: string;
-  readonly fields: LogFields;
-}
+import { type LoggedLine, logInto } from '../runtime/testing/log-lines.ts';
 
 /** An operator in the test's own process, on free ports. */
 export interface RunningOperator {
@@ -56,18 +49,5 @@ export function runOperator(kubeConfig: KubeConfig, options: Partial<OperatorOpt
       manager.stop();
       return ended;
     },
-  };
-}
-
-/** A logger that keeps every line. */
-export function logInto(lines: LoggedLine[], own: LogFields = {}): Logger {
-  const write = (level: LoggedLine['level']) => (message: string, fields?: LogFields) =>
-    void lines.push({ level, message, fields: { ...own, ...fields } });
-  return {
-    error: write('error'),
-    warn: write('warn'),
-    info: write('info'),
-    debug: write('debug'),
-    child: (fields) => logInto(lines, { ...own, ...fields }),
   };
 }

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { eventually } from '../../runtime/testing/eventually.ts';
-import { type LoggedLine, logInto } from '../../testing/running-operator.ts';
+import { type LoggedLine, logInto } from '../../runtime/testing/log-lines.ts';
 import { FileFollower } from './file-follower.ts';
 
 describe('FileFollower', () => {

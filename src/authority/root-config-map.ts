@@ -1,0 +1,90 @@
+import type { ObjectStore } from '../runtime/cache/object-store.ts';
+import { isNotFound } from '../runtime/client/api-error.ts';
+import type { Client } from '../runtime/client/client.ts';
+import type { Clock } from '../runtime/clock.ts';
+import type { KubernetesObject } from '../runtime/object.ts';
+import type { ReconcileContext, Reconciler, Request, Result } from '../runtime/reconciler.ts';
+import type { ResourceKind } from '../runtime/resource-kind.ts';
+import type { TrustSource } from './authority.ts';
+
+/** A core/v1 ConfigMap. */
+export interface ConfigMap extends KubernetesObject {
+  readonly data?: Readonly<Record<string, string>>;
+}
+
+/** Kubernetes' ConfigMap. */
+export const configMapKind: ResourceKind<ConfigMap> = {
+  group: '',
+  version: 'v1',
+  servedVersions: ['v1'],
+  kind: 'ConfigMap',
+  plural: 'configmaps',
+  scope: 'Namespaced',
+};
+
+/** The ConfigMap by which pods get the CA, under Istio's name, so that templates which mount it work as they are. */
+export const rootConfigMapName = 'istio-ca-root-cert';
+
+/** The key in it: Istio's. */
+export const rootCertificateKey = 'root-cert.pem';
+
+/** Whose fields these are. */
+export const rootFieldManager = 'weft-root-certificate';
+
+export interface RootConfigMapOptions {
+  /** The ConfigMaps of that name, in every namespace. */
+  readonly store: ObjectStore<ConfigMap>;
+  readonly client: Pick<Client, 'apply'>;
+  readonly trust: TrustSource;
+  /** Whether pods of a namespace need the CA. */
+  readonly needsRoot: (namespace: string) => boolean;
+  readonly clock: Clock;
+}
+
+/** Restored at most this often in a namespace, in milliseconds: another that keeps changing it must not make a loop of two programs. */
+const restoreEveryMs = 1000;
+
+/**
+ * Keeps the CA in a ConfigMap of each namespace with injected pods. One that a namespace needs no more is left as it is: pods may have it
+ * mounted, and it holds nothing secret.
+ */
+export class RootConfigMap implements Reconciler {
+  readonly #options: RootConfigMapOptions;
+  readonly #appliedAtMs = new Map<string, number>();
+
+  constructor(options: RootConfigMapOptions) {
+    this.#options = options;
+  }
+
+  /** `request.name`: the namespace. */
+  async reconcile({ name: namespace }: Request, { logger, signal }: ReconcileContext): Promise<Result> {
+    const { store, client, trust, needsRoot, clock } = this.#options;
+    if (!needsRoot(namespace)) {
+      this.#appliedAtMs.delete(namespace);
+      return {};
+    }
+    const bundle = trust.current;
+    if (bundle === undefined) return {};
+    const present = store.get(`${namespace}/${rootConfigMapName}`);
+    if (present?.data?.[rootCertificateKey] === bundle) return {};
+    const sinceMs = clock.monotonicMs() - (this.#appliedAtMs.get(namespace) ?? Number.NEGATIVE_INFINITY);
+    if (sinceMs < restoreEveryMs) return { requeueAfterMs: restoreEveryMs - sinceMs };
+    const applied = { metadata: { name: rootConfigMapName, namespace }, data: { [rootCertificateKey]: bundle } };
+    try {
+      await client.apply(configMapKind, applied, { fieldManager: rootFieldManager, force: true, signal });
+    } catch (error) {
+      // The namespace has gone, or is going: nothing can be made in it any more.
+      if (isNotFound(error) || isTerminating(error)) return {};
+      throw error;
+    }
+    this.#appliedAtMs.set(namespace, clock.monotonicMs());
+    logger.info('The CA was written', { namespace, configMap: rootConfigMapName });
+    return {};
+  }
+}
+
+/** The API server's refusal to make something in a namespace that is being deleted. */
+function isTerminating(error: unknown): boolean {
+  const { details } = error as { details?: { causes?: readonly { reason?: string }[] } };
+  return details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating') ?? false;
+}
