@@ -8,6 +8,8 @@ export interface XdsOptions extends SessionOptions, PushQueueOptions {
   readonly maxRequestBytes: number;
   /** The largest node accepted, bytes. Default 256 KiB. */
   readonly maxNodeBytes: number;
+  /** How long a stream may take to say whose it is and to be let in, milliseconds. Default 30,000. */
+  readonly admissionTimeoutMs: number;
   /** Streams per connection; a proxy needs one. Default 100,000 as Istio's ISTIO_GPRC_MAXSTREAMS. */
   readonly maxConcurrentStreams: number;
   /** A silent connection is pinged after this, milliseconds. Default 30,000 as Istio's keepaliveInterval. */
@@ -28,6 +30,7 @@ export const defaultXdsOptions: XdsOptions = {
   sliceMs: 5,
   maxRequestBytes: 8 * 1024 * 1024,
   maxNodeBytes: 256 * 1024,
+  admissionTimeoutMs: 30_000,
   maxConcurrentStreams: 100_000,
   keepaliveTimeMs: 30_000,
   keepaliveTimeoutMs: 10_000,

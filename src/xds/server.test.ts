@@ -6,7 +6,8 @@ import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { type TypeUrl, typeUrls } from '../envoy/resource.ts';
 import { systemClock } from '../runtime/clock.ts';
 import { silentLogger } from '../runtime/logger.ts';
-import { createXdsServer, type XdsServer, type XdsServerInit } from './server.ts';
+import { FakeClock } from '../runtime/testing/fake-clock.ts';
+import { createXdsServer, type PortOptions, type XdsServer, type XdsServerInit } from './server.ts';
 import { AdsClient, type AdsClientOptions } from './testing/ads-client.ts';
 import { FakeClasses, fakeReader, fakeResource, readFake } from './testing/fake-classes.ts';
 import { StreamError } from './wire/stream-error.ts';
@@ -21,10 +22,10 @@ let registry: Registry;
 let address: string;
 let clients: AdsClient[];
 
-async function serve(init: Partial<XdsServerInit> = {}, host = '127.0.0.1'): Promise<void> {
+async function serve(init: Partial<XdsServerInit> = {}, host = '127.0.0.1', port: PortOptions = {}): Promise<void> {
   registry = new Registry();
   server = createXdsServer({ classes, clock: systemClock, logger: silentLogger, registry, ...init });
-  address = (await server.listen(host, 0)).address;
+  address = (await server.listen(host, 0, port)).address;
 }
 
 beforeEach(async () => {
@@ -210,12 +211,49 @@ describe.each(['delta', 'sotw'] as const)('XdsServer over gRPC, %s', (variant) =
       await nextTurn();
       if (name === 'thief') throw new StreamError(status.PERMISSION_DENIED, 'not you');
     };
-    await serve({ authorize });
+    await serve({}, '127.0.0.1', { authenticate: async () => authorize });
     const thief = start({}, 'thief');
     expect(await thief.ended).toMatchObject({ code: status.PERMISSION_DENIED, details: 'not you' });
     const friend = start({}, 'friend');
     await until(() => friend.of(endpoint).resources.size === 2);
     expect(asked).toEqual(['thief', 'friend']);
+  });
+
+  it('reads nothing of a stream before it knows who opened it', async () => {
+    const token = Promise.withResolvers<void>();
+    let asked = 0;
+    const authenticate = async () => {
+      await token.promise;
+      return () => void asked++;
+    };
+    await serve({}, '127.0.0.1', { authenticate });
+    const client = start();
+    for (let turn = 0; turn < 20; turn++) await nextTurn();
+    expect(asked).toBe(0);
+    token.resolve();
+    await until(() => client.of(endpoint).resources.size === 2);
+    expect(asked).toBe(1);
+  });
+
+  it('turns out whom it let in before', async () => {
+    const turnOut: ((error: StreamError) => void)[] = [];
+    await serve({}, '127.0.0.1', { authenticate: async () => (_, end) => void turnOut.push(end) });
+    const client = start();
+    await until(() => client.of(endpoint).resources.size === 2);
+    turnOut[0]!(new StreamError(status.UNAUTHENTICATED, 'the pod is gone'));
+    expect(await client.ended).toMatchObject({ code: status.UNAUTHENTICATED, details: 'the pod is gone' });
+    expect(server.proxies()).toEqual([]);
+  });
+
+  it('waits for a first request for a limited time only', async () => {
+    const clock = new FakeClock();
+    await serve({ clock });
+    const silent = new AdsClient({ address, variant: 'delta', node: { id: nodeId('silent') } });
+    clients.push(silent);
+    await until(() => clock.pendingTimers > 0);
+    clock.advance(30_000);
+    expect(await silent.ended).toMatchObject({ code: status.DEADLINE_EXCEEDED });
+    expect(clock.pendingTimers).toBe(0);
   });
 
   it('ends streams behind what is written when it closes', async () => {

@@ -14,9 +14,9 @@ import { type ProxyReport, reportProxy, resourcesOf } from './proxy-report.ts';
 import { PushQueue } from './push-queue.ts';
 import { ProxySession } from './session/proxy-session.ts';
 import { SessionRegistry } from './session-registry.ts';
-import { type AdsCall, AdsStream, type StreamHost } from './stream.ts';
+import { type AdsCall, AdsStream, type Authenticate, type StreamHost } from './stream.ts';
 import type { Variant } from './wire/encode-response.ts';
-import { unavailable } from './wire/stream-error.ts';
+import { deadlineExceeded, unavailable } from './wire/stream-error.ts';
 
 export interface XdsServerInit {
   readonly classes: ProxyClasses;
@@ -25,13 +25,16 @@ export interface XdsServerInit {
   /** Where the metrics are registered. */
   readonly registry: Registry;
   readonly options?: Partial<XdsOptions>;
-  /**
-   * Whether a proxy may have configuration: throw a StreamError (UNAUTHENTICATED, PERMISSION_DENIED) if not. `call` has the
-   * metadata and the peer's certificate. Default: everyone may.
-   */
-  readonly authorize?: (node: ProxyNode, call: AdsCall) => void | Promise<void>;
   /** Calls back in the event loop's next turn. Default `setImmediate`. */
   readonly nextTurn?: (callback: () => void) => void;
+}
+
+/** Who may connect to a port, and how. */
+export interface PortOptions {
+  /** Default: plaintext. */
+  readonly credentials?: ServerCredentials;
+  /** Finds out who opens a stream, and what they may have. Default: everyone may have everything. */
+  readonly authenticate?: Authenticate;
 }
 
 /** Where a server listens. */
@@ -45,8 +48,8 @@ export interface BoundAddress {
 /** Serves xDS from this replica alone, and keeps count of who has acknowledged what. */
 export interface XdsServer {
   readonly ledger: Ledger;
-  /** Opens a port (0: any free one); more than once for several. Default credentials: plaintext. Rejects if the address cannot be had. */
-  listen(host: string, port: number, credentials?: ServerCredentials): Promise<BoundAddress>;
+  /** Opens a port (0: any free one); more than once for several. Rejects if the address cannot be had. */
+  listen(host: string, port: number, options?: PortOptions): Promise<BoundAddress>;
   /** Every connected proxy. */
   proxies(): ProxyReport[];
   /** What a connected proxy is given, by type; `proxy`: `namespace/name`. Undefined: it is not connected. */
@@ -68,7 +71,7 @@ class GrpcXdsServer implements XdsServer, StreamHost {
   readonly #metrics: ReturnType<typeof createXdsMetrics>;
   readonly #registry = new SessionRegistry();
   readonly #queue: PushQueue;
-  readonly #server: Server;
+  readonly #servers: Server[] = [];
   readonly #streams = new Set<AdsStream>();
   readonly #streamOf = new WeakMap<ProxySession, AdsStream>();
   readonly #unknownTypes = new Set<string>();
@@ -91,18 +94,23 @@ class GrpcXdsServer implements XdsServer, StreamHost {
       refreshed: (refresh) => this.ledger.refreshed(refresh),
       failed: (session, error) => this.#streamOf.get(session)?.fail(error),
     });
-    this.#server = new Server(grpcOptions(this.#options));
-    this.#server.addService(adsService, {
-      StreamAggregatedResources: (call: AdsCall) => this.#accept(call, 'sotw'),
-      DeltaAggregatedResources: (call: AdsCall) => this.#accept(call, 'delta'),
-    });
   }
 
-  listen(host: string, port: number, credentials = ServerCredentials.createInsecure()): Promise<BoundAddress> {
+  listen(host: string, port: number, { credentials, authenticate }: PortOptions = {}): Promise<BoundAddress> {
+    // A gRPC server for each port: a stream does not tell reliably on which one it came.
+    const server = new Server(grpcOptions(this.#options));
+    server.addService(adsService, {
+      StreamAggregatedResources: (call: AdsCall) => this.#accept(call, 'sotw', authenticate),
+      DeltaAggregatedResources: (call: AdsCall) => this.#accept(call, 'delta', authenticate),
+    });
     return new Promise((resolve, reject) => {
-      this.#server.bindAsync(formatAddress(host, port), credentials, (error, bound) => {
-        if (error) reject(new Error(`xDS cannot listen on ${formatAddress(host, port)}: ${error.message}`, { cause: error }));
-        else resolve({ host, port: bound, address: formatAddress(host, bound) });
+      server.bindAsync(formatAddress(host, port), credentials ?? ServerCredentials.createInsecure(), (error, bound) => {
+        if (error) {
+          reject(new Error(`xDS cannot listen on ${formatAddress(host, port)}: ${error.message}`, { cause: error }));
+          return;
+        }
+        this.#servers.push(server);
+        resolve({ host, port: bound, address: formatAddress(host, bound) });
       });
     });
   }
@@ -120,7 +128,7 @@ class GrpcXdsServer implements XdsServer, StreamHost {
     if (this.#closing) return;
     this.#closing = true;
     this.#queue.close();
-    const gone = new Promise<void>((resolve) => this.#server.tryShutdown(() => resolve()));
+    const gone = Promise.all(this.#servers.map((server) => new Promise<void>((done) => server.tryShutdown(() => done()))));
     for (const stream of [...this.#streams]) stream.fail(unavailable('the control plane is shutting down'));
     let cancel = () => {};
     const late = new Promise<void>((resolve) => {
@@ -128,20 +136,22 @@ class GrpcXdsServer implements XdsServer, StreamHost {
     });
     await Promise.race([gone, late]);
     cancel();
-    this.#server.forceShutdown();
+    for (const server of this.#servers) server.forceShutdown();
     this.ledger.close();
   }
 
-  #accept(call: AdsCall, variant: Variant): void {
-    const stream = new AdsStream(call, variant, this);
+  #accept(call: AdsCall, variant: Variant, authenticate: Authenticate | undefined): void {
+    const stream = new AdsStream(call, { variant, host: this, ...(authenticate && { authenticate }) });
     this.#streams.add(stream);
-    call.once('close', () => this.#streams.delete(stream));
+    const { admissionTimeoutMs } = this.#options;
+    const cancel = this.#init.clock.setTimer(() => {
+      if (!stream.isAdmitted) stream.fail(deadlineExceeded(`no request with a node came within ${admissionTimeoutMs} ms`));
+    }, admissionTimeoutMs);
+    call.once('close', () => {
+      cancel();
+      this.#streams.delete(stream);
+    });
     if (this.#closing) stream.fail(unavailable('the control plane is shutting down'));
-  }
-
-  /** {@link StreamHost} */
-  authorize(node: ProxyNode, call: AdsCall): void | Promise<void> {
-    return this.#init.authorize?.(node, call);
   }
 
   /** {@link StreamHost} */

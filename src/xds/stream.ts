@@ -16,8 +16,6 @@ export type AdsCall = ServerDuplexStream<Buffer, Buffer>;
 /** What a stream needs of the server. */
 export interface StreamHost {
   readonly maxNodeBytes: number;
-  /** Decides whether a proxy may have configuration; throws a {@link StreamError} if not. */
-  authorize(node: ProxyNode, call: AdsCall): void | Promise<void>;
   /** Makes the session of a proxy that was let in. */
   open(node: ProxyNode, variant: Variant, stream: AdsStream): ProxySession;
   /** The stream of a session is over. */
@@ -28,6 +26,26 @@ export interface StreamHost {
   failed(error: unknown): void;
 }
 
+/**
+ * Decides, when a proxy has said who it is, whether it may have configuration; throws a {@link StreamError} (PERMISSION_DENIED) if
+ * not. Who must be turned out later is ended by `end`.
+ */
+export type Authorize = (node: ProxyNode, end: (error: StreamError) => void) => void | Promise<void>;
+
+/**
+ * Finds out who opened a stream, by its metadata, before a byte of it is read; throws a {@link StreamError} (UNAUTHENTICATED) if that
+ * cannot be told.
+ */
+export type Authenticate = (call: AdsCall) => Promise<Authorize>;
+
+/** How a stream is served. */
+export interface AdsStreamOptions {
+  readonly variant: Variant;
+  readonly host: StreamHost;
+  /** Default: everyone is let in. */
+  readonly authenticate?: Authenticate;
+}
+
 const known: ReadonlySet<string> = new Set(pushOrder);
 
 /** One ADS stream: reads requests, checks who sends them, and passes them to its session. */
@@ -35,23 +53,34 @@ export class AdsStream {
   readonly #call: AdsCall;
   readonly #variant: Variant;
   readonly #host: StreamHost;
+  #authorize: Authorize = () => {};
   #node: ProxyNode | undefined;
   #session: ProxySession | undefined;
   #ended = false;
   /** What came while the proxy was being authorized; the call is paused then, so this stays short. */
   #early: DiscoveryRequest[] = [];
 
-  constructor(call: AdsCall, variant: Variant, host: StreamHost) {
+  constructor(call: AdsCall, { variant, host, authenticate }: AdsStreamOptions) {
     this.#call = call;
     this.#variant = variant;
     this.#host = host;
-    call.on('data', (bytes: Buffer) => this.#guard(() => this.#receive(bytes)));
-    call.on('drain', () => this.#guard(() => this.#session?.drained()));
-    call.on('end', () => {
-      this.#over();
-      call.end();
-    });
     for (const event of ['cancelled', 'close', 'error']) call.on(event, () => this.#over());
+    if (!authenticate) {
+      this.#listen();
+      return;
+    }
+    authenticate(call).then(
+      (authorize) => {
+        this.#authorize = authorize;
+        if (!this.#ended) this.#listen();
+      },
+      (error: unknown) => this.fail(error),
+    );
+  }
+
+  /** Whether the proxy has been let in. */
+  get isAdmitted(): boolean {
+    return this.#session !== undefined;
   }
 
   /** Writes a message; false: wait until the session is told that the stream has drained. */
@@ -67,6 +96,17 @@ export class AdsStream {
     const { code, message } =
       error instanceof StreamError ? error : { code: status.INTERNAL, message: 'internal error of the control plane' };
     this.#call.emit('error', { code, details: message });
+  }
+
+  /** Nothing is read of a stream before. */
+  #listen(): void {
+    const call = this.#call;
+    call.on('data', (bytes: Buffer) => this.#guard(() => this.#receive(bytes)));
+    call.on('drain', () => this.#guard(() => this.#session?.drained()));
+    call.on('end', () => {
+      this.#over();
+      call.end();
+    });
   }
 
   #guard(work: () => void): void {
@@ -93,7 +133,7 @@ export class AdsStream {
     }
     this.#node = parseNode(request.node);
     this.#early.push(request);
-    const permission = this.#host.authorize(this.#node, this.#call);
+    const permission = this.#authorize(this.#node, (error) => this.fail(error));
     if (!(permission instanceof Promise)) {
       this.#open();
       return;

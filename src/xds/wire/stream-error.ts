@@ -25,3 +25,18 @@ export function unavailable(message: string): StreamError {
 export function resourceExhausted(message: string): StreamError {
   return new StreamError(status.RESOURCE_EXHAUSTED, message);
 }
+
+/** The client did not do in time what a proxy does at once. */
+export function deadlineExceeded(message: string): StreamError {
+  return new StreamError(status.DEADLINE_EXCEEDED, message);
+}
+
+/** Nobody can tell who the client is. */
+export function unauthenticated(message: string): StreamError {
+  return new StreamError(status.UNAUTHENTICATED, message);
+}
+
+/** The client is known, and asks for what is not its own. */
+export function permissionDenied(message: string): StreamError {
+  return new StreamError(status.PERMISSION_DENIED, message);
+}

@@ -1,0 +1,200 @@
+import ipaddr from 'ipaddr.js';
+import type { Registry } from 'prom-client';
+import { type ProxyNode, proxyName } from '../../mesh/proxy.ts';
+import type { ObjectStore } from '../../runtime/cache/object-store.ts';
+import type { Clock } from '../../runtime/clock.ts';
+import type { Event } from '../../runtime/event.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { type DeepReadonly, type KubernetesObject, objectName } from '../../runtime/object.ts';
+import type { AdsCall, Authenticate } from '../stream.ts';
+import { permissionDenied, type StreamError, unauthenticated, unavailable } from '../wire/stream-error.ts';
+import { createRefusalMetrics, type RefusalReason } from './refusal-metrics.ts';
+import type { TokenIdentity, TokenReviewer } from './token-reviewer.ts';
+
+/** What is known of a pod. */
+export interface KnownPod extends KubernetesObject {
+  readonly status: {
+    /** Empty until it has one. */
+    readonly podIPs: readonly string[];
+  };
+}
+
+export interface ProxyAuthenticatorOptions {
+  readonly reviewer: Pick<TokenReviewer, 'review' | 'forgetPod'>;
+  readonly pods: ObjectStore<KnownPod>;
+  /** Whether a namespace takes part in the mesh; pods of others are not known. */
+  readonly includes: (namespace: string) => boolean;
+  readonly clock: Clock;
+  readonly logger: Logger;
+  readonly registry: Registry;
+}
+
+/** How long a proxy that is quicker than the watch waits for its pod to be known, in milliseconds. */
+const podWaitMs = 10_000;
+
+/** Refusals of one reason are logged this often at most, in milliseconds: whoever can connect can cause them. */
+const logEveryMs = 1000;
+
+/**
+ * Lets in proxies whose pod is who it says: the stream carries a token of the pod's service account, bound to the pod, and the node names
+ * that account, that pod and addresses of it. A pod's streams end when it is deleted.
+ */
+export class ProxyAuthenticator {
+  readonly #options: ProxyAuthenticatorOptions;
+  readonly #refusals: ReturnType<typeof createRefusalMetrics>;
+  /** How to end the streams of each pod, by its uid. */
+  readonly #streams = new Map<string, Set<(error: StreamError) => void>>();
+  /** Who waits for news of a pod, by its name. */
+  readonly #waiting = new Map<string, Set<() => void>>();
+  readonly #loggedAtMs = new Map<string, number>();
+  readonly #unsubscribe: () => void;
+
+  constructor(options: ProxyAuthenticatorOptions) {
+    this.#options = options;
+    this.#refusals = createRefusalMetrics(options.registry);
+    this.#unsubscribe = options.pods.subscribe((event) => this.#follow(event));
+  }
+
+  /** For the port that proxies of the cluster connect to. */
+  readonly authenticate: Authenticate = async (call) => {
+    const identity = await this.#identify(call);
+    return async (node, end) => {
+      this.#checkNode(identity, node);
+      await this.#checkPod(identity, node);
+      this.#watch(identity.pod.uid, call, end);
+    };
+  };
+
+  /** Follows pods no more. */
+  close(): void {
+    this.#unsubscribe();
+  }
+
+  async #identify(call: AdsCall): Promise<TokenIdentity> {
+    const values = call.metadata.get('authorization');
+    const token = values.length === 1 ? /^Bearer +(\S+)$/i.exec(String(values[0]))?.[1] : undefined;
+    if (token === undefined)
+      throw this.#refuse('no_token', unauthenticated('the stream carries no token: "authorization: Bearer TOKEN" is expected'));
+    let review: Awaited<ReturnType<TokenReviewer['review']>>;
+    try {
+      review = await this.#options.reviewer.review(token);
+    } catch (error) {
+      this.#options.logger.error('A token could not be reviewed; the proxy comes back', { error });
+      throw this.#refuse('not_reviewed', unavailable('the token could not be reviewed: the API server did not answer'));
+    }
+    if (review.outcome === 'refused') throw this.#refuse(review.reason, unauthenticated(review.message));
+    return review.identity;
+  }
+
+  /** A token is for one pod: the node may name no other. */
+  #checkNode({ namespace, serviceAccount, pod }: TokenIdentity, node: ProxyNode): void {
+    const differences = [
+      ['namespace', namespace, node.namespace],
+      ['pod', pod.name, node.name],
+      ['service account', serviceAccount, node.serviceAccount === '' ? serviceAccount : node.serviceAccount],
+    ].filter(([, token, claimed]) => token !== claimed);
+    if (differences.length === 0) return;
+    const said = differences.map(
+      ([what, token, claimed]) => `the token's ${what} is "${token}", the node's "${shorten(claimed!)}"`,
+    );
+    throw this.#refuse('foreign_node', permissionDenied(said.join('; ')), node);
+  }
+
+  /** The pod must be there, and have the addresses that the node names: by them it is given what it serves. */
+  async #checkPod(identity: TokenIdentity, node: ProxyNode): Promise<void> {
+    const { includes } = this.#options;
+    const { namespace, pod } = identity;
+    const name = `${namespace}/${pod.name}`;
+    if (!includes(namespace)) {
+      const message = `namespace "${namespace}" takes no part in the mesh: no discovery selector matches its labels`;
+      throw this.#refuse('foreign_namespace', permissionDenied(message), node);
+    }
+    const known = await this.#knownPod(name, pod.uid);
+    if (!known) {
+      const error = unavailable(`pod ${name} with the token's uid ${pod.uid} and an address is not known here (yet)`);
+      throw this.#refuse('unknown_pod', error, node);
+    }
+    const own = new Set(known.status.podIPs.map(normalise));
+    const foreign = node.ipAddresses.filter((address) => !own.has(normalise(address)));
+    if (foreign.length === 0) return;
+    const message = `pod ${name} has the addresses ${[...own].join(', ')}; the node names ${foreign.slice(0, 5).join(', ')}`;
+    throw this.#refuse('foreign_address', permissionDenied(message), node);
+  }
+
+  /** The pod, as soon as it is known with an address. */
+  async #knownPod(name: string, uid: string): Promise<DeepReadonly<KnownPod> | undefined> {
+    const { pods, clock } = this.#options;
+    const find = () => {
+      const pod = pods.get(name);
+      return pod?.metadata.uid === uid && pod.status.podIPs.length > 0 ? pod : undefined;
+    };
+    const deadlineMs = clock.monotonicMs() + podWaitMs;
+    for (let pod = find(); ; pod = find()) {
+      if (pod || clock.monotonicMs() >= deadlineMs) return pod;
+      await this.#newsOf(name, deadlineMs - clock.monotonicMs());
+    }
+  }
+
+  #newsOf(name: string, timeoutMs: number): Promise<void> {
+    return new Promise((resolve) => {
+      const waiting = this.#waiting.get(name) ?? new Set();
+      this.#waiting.set(name, waiting);
+      const end = () => {
+        cancel();
+        waiting.delete(end);
+        if (waiting.size === 0 && this.#waiting.get(name) === waiting) this.#waiting.delete(name);
+        resolve();
+      };
+      const cancel = this.#options.clock.setTimer(end, timeoutMs);
+      waiting.add(end);
+    });
+  }
+
+  #watch(uid: string, call: AdsCall, end: (error: StreamError) => void): void {
+    const streams = this.#streams.get(uid) ?? new Set();
+    this.#streams.set(uid, streams);
+    streams.add(end);
+    const leave = () => {
+      streams.delete(end);
+      if (streams.size === 0 && this.#streams.get(uid) === streams) this.#streams.delete(uid);
+    };
+    if (call.destroyed) leave();
+    else call.once('close', leave);
+  }
+
+  #follow(event: Event<KnownPod>): void {
+    const object = event.type === 'update' ? event.objectNew : event.object;
+    for (const end of [...(this.#waiting.get(objectName(object)) ?? [])]) end();
+    if (event.type === 'update' && event.objectOld.metadata.uid !== event.objectNew.metadata.uid) this.#revoke(event.objectOld);
+    // The pods of a namespace that leaves the mesh are no longer known, which is not their end.
+    if (event.type === 'delete' && this.#options.includes(object.metadata.namespace)) this.#revoke(object);
+  }
+
+  #revoke(pod: DeepReadonly<KnownPod>): void {
+    const { uid } = pod.metadata;
+    if (uid === undefined) return;
+    this.#options.reviewer.forgetPod(uid);
+    const streams = [...(this.#streams.get(uid) ?? [])];
+    for (const end of streams) end(this.#refuse('deleted_pod', unauthenticated(`pod ${objectName(pod)} was deleted`)));
+  }
+
+  /** Counts and logs it; the message holds nothing of a token. */
+  #refuse(reason: RefusalReason, error: StreamError, node?: ProxyNode): StreamError {
+    const { clock, logger } = this.#options;
+    this.#refusals.inc({ reason });
+    const nowMs = clock.monotonicMs();
+    if (nowMs - (this.#loggedAtMs.get(reason) ?? Number.NEGATIVE_INFINITY) >= logEveryMs) {
+      this.#loggedAtMs.set(reason, nowMs);
+      logger.warn('A proxy was refused', { reason, message: error.message, ...(node && { proxy: shorten(proxyName(node)) }) });
+    }
+    return error;
+  }
+}
+
+function shorten(text: string): string {
+  return text.length > 200 ? `${text.slice(0, 200)}…` : text;
+}
+
+function normalise(address: string): string {
+  return ipaddr.isValid(address) ? ipaddr.process(address).toString() : address;
+}
