@@ -27,7 +27,7 @@ export const stages: Readonly<Record<string, Stage>> = {
   translate: { imports: ['mesh', 'api', 'envoy'], open: ['patches'] },
   xds: { imports: ['mesh', 'translate', 'envoy', 'runtime'] },
   status: { imports: ['xds', 'mesh', 'api', 'runtime', 'envoy'], open: ['replication'] },
-  webhooks: { imports: ['runtime', 'api', 'mesh'], open: ['iptables', 'injector'] },
+  webhooks: { imports: ['runtime', 'api', 'mesh', 'controllers'], open: ['iptables', 'injector', 'admission', 'validator'] },
   'version.ts': { imports: [] },
   'control-plane.ts': { imports: stagesOfAChange },
   'main.ts': { imports: [...stagesOfAChange, 'control-plane.ts', 'version.ts'] },

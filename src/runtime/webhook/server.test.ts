@@ -151,6 +151,42 @@ describe('webhook server', () => {
     expect(answer.text).toContain(message);
   });
 
+  it('answers below a path that ends in a star, the longest first', async () => {
+    const says =
+      (message: string): AdmissionHandler =>
+      () =>
+        denied(message);
+    const { port } = await startServer({}, { '/a': says('/a'), '/a/*': says('/a/*'), '/a/b/*': says('/a/b/*') });
+    const message = async (path: string) => {
+      const { code, text } = await ask(port, { path, body: review() });
+      return code === 200 ? JSON.parse(text).response.status.message : code;
+    };
+    const asked = ['/a', '/a/', '/a/x', '/a/b', '/a/b/c/d', '/ab', '/'];
+    expect(await Promise.all(asked.map(message))).toEqual(['/a', '/a/*', '/a/*', '/a/*', '/a/b/*', 404, 404]);
+  });
+
+  it('holds so many bytes at once and no more, and has room again when they are answered', async () => {
+    const going = Promise.withResolvers<void>();
+    const started = Promise.withResolvers<void>();
+    const { port } = await startServer(
+      { maxBufferedBytes: 3_000 },
+      {
+        '/check': async () => {
+          started.resolve();
+          await going.promise;
+          return allowed();
+        },
+      },
+    );
+    const body = review({ object: 'x'.repeat(2_000) });
+    const first = ask(port, { body });
+    await started.promise;
+    expect(await ask(port, { body })).toMatchObject({ code: 503, text: expect.stringContaining('more than 3000 bytes') });
+    going.resolve();
+    expect((await first).code).toBe(200);
+    expect((await ask(port, { body })).code).toBe(200);
+  });
+
   it('answers 500 if the handler throws, and goes on', async () => {
     let fails = true;
     const { port, registry } = await startServer(

@@ -24,6 +24,8 @@ export interface WebhookServerOptions {
    * 3 MiB in JSON.
    */
   readonly maxBodyBytes?: number;
+  /** How many bytes of bodies may be held at once; a request beyond that is answered 503. Default 128 MiB. */
+  readonly maxBufferedBytes?: number;
   /** How long a handler may take if the API server does not say how long it waits (`?timeout=10s`). Default 10 s, the API server's own. */
   readonly timeoutMs?: number;
   /** Default: the machine's clock. */
@@ -65,6 +67,7 @@ export class WebhookServer implements Runnable {
   readonly #hooks = new Map<string, Hook>();
   readonly #listening = Promise.withResolvers<void>();
   #address: string | undefined;
+  #bufferedBytes = 0;
 
   constructor(options: WebhookServerOptions) {
     this.#options = options;
@@ -83,7 +86,10 @@ export class WebhookServer implements Runnable {
     if (this.#address === undefined) throw new Error('the webhook server does not listen');
   };
 
-  /** Answers POST requests at this path, before or after the start. Throws if the path is taken. */
+  /**
+   * Answers POST requests at this path, before or after the start; one that ends in `/*` stands for everything below it. Throws if the
+   * path is taken.
+   */
   register(path: string, handle: AdmissionHandler): void {
     if (!path.startsWith('/')) throw new Error(`the path of a webhook begins with "/", not as ${JSON.stringify(path)}`);
     if (this.#hooks.has(path)) throw new Error(`a webhook is registered at ${path} already`);
@@ -137,10 +143,20 @@ export class WebhookServer implements Runnable {
     return { cert, key, ca: this.#options.clientCa, minVersion: 'TLSv1.2' as const };
   }
 
+  /** The hook of a path, or of the longest prefix of it. */
+  #hookOf(path: string): Hook | undefined {
+    const exact = this.#hooks.get(path);
+    for (let end = path.lastIndexOf('/'); !exact && end >= 0; end = end > 0 ? path.lastIndexOf('/', end - 1) : -1) {
+      const below = this.#hooks.get(`${path.slice(0, end)}/*`);
+      if (below) return below;
+    }
+    return exact;
+  }
+
   /** Never rejects. */
   async #respond(request: IncomingMessage, response: ServerResponse): Promise<void> {
     const url = URL.parse(request.url ?? '', 'https://localhost');
-    const hook = url ? this.#hooks.get(url.pathname) : undefined;
+    const hook = url ? this.#hookOf(url.pathname) : undefined;
     const startedMs = this.#clock.monotonicMs();
     hook?.metrics.started();
     let answer: { code: number; body: string };
@@ -158,7 +174,7 @@ export class WebhookServer implements Runnable {
       'content-type': isJson ? 'application/json' : 'text/plain; charset=utf-8',
       'x-content-type-options': 'nosniff',
       // What is left of a body that was too large is not read.
-      ...(answer.code === 413 && { connection: 'close' }),
+      ...((answer.code === 413 || answer.code === 503) && { connection: 'close' }),
     });
     response.end(answer.body);
   }
@@ -168,15 +184,47 @@ export class WebhookServer implements Runnable {
     const contentType = incoming.headers['content-type'] ?? 'none';
     if (contentType.split(';')[0]!.trim() !== 'application/json')
       throw new HttpError(415, `content type is ${contentType}; send application/json`);
-    const text = await readBody(incoming, this.#options.maxBodyBytes ?? 7 * 1024 * 1024);
-    let review: Review;
+    const held = { sizeBytes: 0 };
     try {
-      review = parseReview(text);
-    } catch (error) {
-      throw new HttpError(400, (error as Error).message);
+      const text = await this.#readBody(incoming, held);
+      let review: Review;
+      try {
+        review = parseReview(text);
+      } catch (error) {
+        throw new HttpError(400, (error as Error).message);
+      }
+      const limitMs = parseTimeout(url.searchParams.get('timeout')) ?? this.#options.timeoutMs ?? 10_000;
+      return formatReview(review, await this.#handle(hook, review, limitMs, incoming));
+    } finally {
+      this.#bufferedBytes -= held.sizeBytes;
     }
-    const limitMs = parseTimeout(url.searchParams.get('timeout')) ?? this.#options.timeoutMs ?? 10_000;
-    return formatReview(review, await this.#handle(hook, review, limitMs, incoming));
+  }
+
+  /** @param held counts what is taken from the bytes that may be held at once */
+  async #readBody(request: IncomingMessage, held: { sizeBytes: number }): Promise<string> {
+    const { maxBodyBytes = 7 * 1024 * 1024, maxBufferedBytes = 128 * 1024 * 1024 } = this.#options;
+    const tooLarge = () => new HttpError(413, `the body is larger than ${maxBodyBytes} bytes`);
+    if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge();
+    const chunks: Buffer[] = [];
+    // A loop over the request would destroy its socket when it is left early, and with it the answer.
+    await new Promise<void>((resolve, reject) => {
+      const stop = (error: HttpError) => {
+        request.pause();
+        reject(error);
+      };
+      request.on('data', (chunk: Buffer) => {
+        held.sizeBytes += chunk.length;
+        this.#bufferedBytes += chunk.length;
+        if (held.sizeBytes > maxBodyBytes) stop(tooLarge());
+        else if (this.#bufferedBytes > maxBufferedBytes)
+          stop(new HttpError(503, `requests under way hold more than ${maxBufferedBytes} bytes`));
+        else chunks.push(chunk);
+      });
+      request.once('end', resolve);
+      request.once('error', reject);
+      request.once('close', () => reject(new HttpError(400, 'the body ended early')));
+    });
+    return Buffer.concat(chunks).toString('utf8');
   }
 
   async #handle({ handle, metrics }: Hook, { request }: Review, limitMs: number, incoming: IncomingMessage) {
@@ -196,27 +244,6 @@ export class WebhookServer implements Runnable {
       incoming.socket.off('close', onClose);
     }
   }
-}
-
-async function readBody(request: IncomingMessage, maxBytes: number): Promise<string> {
-  const tooLarge = () => new HttpError(413, `the body is larger than ${maxBytes} bytes`);
-  if (Number(request.headers['content-length'] ?? 0) > maxBytes) throw tooLarge();
-  const chunks: Buffer[] = [];
-  let sizeBytes = 0;
-  // A loop over the request would destroy its socket when it is left early, and with it the answer.
-  await new Promise<void>((resolve, reject) => {
-    request.on('data', (chunk: Buffer) => {
-      sizeBytes += chunk.length;
-      if (sizeBytes > maxBytes) {
-        request.pause();
-        reject(tooLarge());
-      } else chunks.push(chunk);
-    });
-    request.once('end', resolve);
-    request.once('error', reject);
-    request.once('close', () => reject(new HttpError(400, 'the body ended early')));
-  });
-  return Buffer.concat(chunks).toString('utf8');
 }
 
 /** Go's notation of a duration as the API server sends it: whole seconds, `10s`. */
