@@ -124,10 +124,10 @@ export class ObjectEvents implements Runnable {
   /** As {@link Runnable.start}. */
   async start(signal: AbortSignal): Promise<void> {
     const { writer, recorder } = this.#options;
-    const unsubscribe = writer.onWritten((_key, object, before, after) => {
+    // Not until the stop, but as long as the writer tells: its last write is news like any other.
+    writer.onWritten((_key, object, before, after) => {
       for (const occurrence of deriveEvents(before, after)) recorder.record(object, occurrence);
     });
     await aborted(signal);
-    unsubscribe();
   }
 }

@@ -37,6 +37,10 @@ class World {
   readonly stored = new Map<string, PublishedObject>();
   /** What the API server keeps of a status. */
   cut: (status: ObjectStatus) => ObjectStatus = (status) => status;
+  /** How long the API server takes to answer what it has written already. */
+  answer: (signal: AbortSignal) => Promise<void> = async () => {};
+  /** Statuses whose writing listeners have heard of. */
+  readonly told: ObjectStatus[] = [];
   fail: (name: string) => ApiError | undefined = () => undefined;
   #version = 100;
   #stop = new AbortController();
@@ -76,7 +80,13 @@ class World {
       logger,
       ...options,
     });
+    writer.onWritten((_key, _object, _before, after) => void this.told.push(after));
     this.#running = writer.start(this.#stop.signal);
+  }
+
+  /** Says that it should stop, and does not wait. */
+  abort(): void {
+    this.#stop.abort();
   }
 
   async stop(): Promise<void> {
@@ -118,7 +128,11 @@ class World {
     return this.writes.map(({ key }) => key.replace('shop/', ''));
   }
 
-  readonly #patch = async (name: string, { value }: { value: Record<string, never> }): Promise<PublishedObject> => {
+  readonly #patch = async (
+    name: string,
+    { value }: { value: Record<string, never> },
+    { signal }: { signal: AbortSignal },
+  ): Promise<PublishedObject> => {
     const error = this.fail(name);
     if (error) throw error;
     const object = this.stored.get(name);
@@ -137,6 +151,7 @@ class World {
       } as ObjectStatus),
     } as PublishedObject;
     this.stored.set(name, written);
+    await this.answer(signal);
     return written;
   };
 }
@@ -232,6 +247,48 @@ describe('StatusWriter', () => {
     world.want('a', {});
     await world.clock.advanceAsync(0);
     expect(world.names()).toEqual(['a']);
+  });
+
+  it('tells of a write whose answer got lost, once the conflict with it shows that it arrived', async () => {
+    world.object('a');
+    world.start();
+    await world.clock.advanceAsync(0);
+    world.answer = async () => {
+      world.answer = async () => {};
+      // What the client does by itself: it sends the patch again.
+      throw refusal(409, 'Conflict');
+    };
+    world.want('a', {});
+    await world.clock.advanceAsync(0);
+    expect(world.names()).toEqual(['a']);
+    expect(world.told).toEqual([makeStatus({})]);
+  });
+
+  it('waits for a write that is on its way when it is stopped, and tells of it', async () => {
+    const arrived = Promise.withResolvers<void>();
+    world.answer = () => arrived.promise;
+    world.object('a');
+    world.start();
+    world.want('a', {});
+    await world.clock.advanceAsync(0);
+    world.abort();
+    await world.clock.advanceAsync(1_000);
+    expect(world.told).toEqual([]);
+    arrived.resolve();
+    await world.stop();
+    expect(world.told).toEqual([makeStatus({})]);
+  });
+
+  it('does not wait for an answer for ever', async () => {
+    world.answer = (signal) => new Promise((_, reject) => signal.addEventListener('abort', () => reject(signal.reason)));
+    world.object('a');
+    world.start();
+    world.want('a', {});
+    await world.clock.advanceAsync(0);
+    world.abort();
+    await world.clock.advanceAsync(2_000);
+    await world.stop();
+    expect(world.told).toEqual([]);
   });
 
   it('takes an object that is gone for no error', async () => {

@@ -65,6 +65,8 @@ const forbiddenMs = 30_000;
 const [sliceMs, pauseMs] = [5, 45];
 /** After counts of any object may have moved, this long is waited for more of that. */
 const gatherMs = 1_000;
+/** How long a write that is on its way may take after the stop. */
+const finishMs = 2_000;
 
 /**
  * Publishes statuses in the `/status` of their objects, for one term of leadership (wrap it in `eachTerm`). It compares everything
@@ -99,13 +101,16 @@ export class StatusWriter implements Runnable {
     this.#queue = new WorkQueue({ clock, rateLimiter: new ItemExponentialFailureRateLimiter(500, 60_000) });
   }
 
-  /** Calls `listener` after each write. Returns the way out. */
+  /** Calls `listener` after each write, until {@link start} ends. Returns the way out. */
   onWritten(listener: WriteListener): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);
   }
 
-  /** As {@link Runnable.start}. Never rejects: what fails is logged and tried again. */
+  /**
+   * As {@link Runnable.start}. Never rejects: what fails is logged and tried again. After the stop nothing new is written, but what is
+   * on its way is waited for: the next leader tells nothing of what it finds published.
+   */
   async start(signal: AbortSignal): Promise<void> {
     const { tracker, propagation } = this.#options;
     if (signal.aborted) return;
@@ -125,16 +130,21 @@ export class StatusWriter implements Runnable {
       }),
     ];
     isListed = true;
+    const writes = new AbortController();
+    let cancel = () => {};
     const onAbort = () => {
       this.#queue.shutDown();
       this.#requestSweep();
+      cancel = this.#clock.setTimer(() => writes.abort(signal.reason), finishMs);
     };
     signal.addEventListener('abort', onAbort, { once: true });
-    const working = Array.from({ length: workers }, () => this.#work(signal));
+    const working = Array.from({ length: workers }, () => this.#work(signal, writes.signal));
     await this.#sweepWhenDue(signal);
     await Promise.all(working);
     signal.removeEventListener('abort', onAbort);
+    cancel();
     for (const end of unsubscribe) end();
+    this.#listeners.clear();
   }
 
   async #sweepWhenDue(signal: AbortSignal): Promise<void> {
@@ -189,13 +199,13 @@ export class StatusWriter implements Runnable {
     return Math.max(0, writtenMs + objectIntervalMs - nowMs, dueMs - nowMs);
   }
 
-  async #work(signal: AbortSignal): Promise<void> {
+  async #work(signal: AbortSignal, writes: AbortSignal): Promise<void> {
     for (;;) {
       await this.#bucket.available(signal);
       const item = await this.#queue.get();
       if (!item) return;
       try {
-        await this.#publish(item.key, item.priority, signal);
+        await this.#publish(item.key, item.priority, signal, writes);
       } catch (error) {
         if (!signal.aborted) this.#retry(item.key, item.priority, error);
       }
@@ -203,7 +213,7 @@ export class StatusWriter implements Runnable {
     }
   }
 
-  async #publish(key: ObjectKey, priority: number, signal: AbortSignal): Promise<void> {
+  async #publish(key: ObjectKey, priority: number, signal: AbortSignal, writes: AbortSignal): Promise<void> {
     const wanted = this.#options.tracker.get(key);
     const found = this.#published.find(key);
     if (!wanted || !found) return this.#forget(key);
@@ -217,14 +227,13 @@ export class StatusWriter implements Runnable {
     let object = found.object;
     for (let tries = 1; ; tries++) {
       if (signal.aborted || this.#options.isLeading?.() === false) return;
-      const before = object.status as ObjectStatus | undefined;
       try {
-        const after = await this.#patch(key, kind, object, wanted, signal);
+        const after = await this.#patch(key, kind, object, wanted, writes);
         this.#published.wrote(key, wanted, after);
         this.#queue.forget(key);
         this.#smallSinceMs.delete(key);
         this.#forbiddenUntilMs.delete(kind.kind);
-        for (const listener of this.#listeners) listener(key, after, before?.conditions ? before : undefined, wanted);
+        this.#tell(key, object, after, wanted);
         break;
       } catch (error) {
         if (isNotFound(error)) return this.#forget(key);
@@ -233,12 +242,21 @@ export class StatusWriter implements Runnable {
       const live = await this.#options.client.getLive(kind, objectName(object), { signal });
       // Gone, or another one of the same name, of which the cache has yet to tell.
       if (!live || live.metadata.uid !== object.metadata.uid || live.metadata.deletionTimestamp) return this.#forget(key);
+      const earlier = object;
       object = live as PublishedObject;
-      if (compareStatus(object.status as ObjectStatus | undefined, wanted) === 'none') return this.#queue.forget(key);
+      if (compareStatus(object.status as ObjectStatus | undefined, wanted) !== 'none') continue;
+      // The client sends a patch again whose answer did not come: then the first one is what it conflicts with.
+      this.#tell(key, earlier, object, wanted);
+      return this.#queue.forget(key);
     }
     // What has changed meanwhile was asked for while this key was out, and waits its interval.
     const latest = this.#options.tracker.get(key);
     if (latest) this.#consider(key, latest, false);
+  }
+
+  #tell(key: ObjectKey, before: DeepReadonly<PublishedObject>, after: DeepReadonly<PublishedObject>, wanted: ObjectStatus): void {
+    const status = before.status as ObjectStatus | undefined;
+    for (const listener of this.#listeners) listener(key, after, status?.conditions ? status : undefined, wanted);
   }
 
   async #patch(

@@ -56,10 +56,9 @@ describeApi(
       applyYaml(replica.client, serviceEntryYaml(name, options));
     const untilAcked = (proxies: number) =>
       eventually(async () => expect((await read())?.status?.propagation?.acked).toBe(proxies));
-    const events = async () =>
-      (await replica.client.listLive(eventKind, { namespace: 'shop' }))
-        .filter(({ regarding }) => regarding.name === name)
-        .map(({ type, reason, note }) => `${type} ${reason}: ${note}`);
+    const eventsOf = async () =>
+      (await replica.client.listLive(eventKind, { namespace: 'shop' })).filter(({ regarding }) => regarding.name === name);
+    const events = async () => (await eventsOf()).map(({ type, reason, note }) => `${type} ${reason}: ${note}`);
 
     it('holds up a deletion until the last proxy has dropped the object', async () => {
       lead();
@@ -82,6 +81,11 @@ describeApi(
       await eventually(async () =>
         expect(await events()).toContainEqual(expect.stringMatching(/^Normal Withdrawn: dropped by 2 proxies in/)),
       );
+      // Told once more, with the end of the object, it would be counted.
+      await eventually(() => expect(replica.cache.find(serviceEntryKind)?.get(`shop/${name}`)).toBeUndefined());
+      await stopLeading();
+      const told = (await eventsOf()).filter(({ reason }) => reason === 'Withdrawn');
+      expect(told.map(({ series }) => series?.count ?? 1)).toEqual([1]);
     });
 
     it('lets an object go at the deadline, and says who still has it', async () => {

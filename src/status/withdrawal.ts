@@ -48,6 +48,8 @@ interface Leaving {
   proxies: number;
   /** The mesh's revision when it was first seen without the object; counts of an older one do not say that proxies have dropped it. */
   goneAtRevision: number | undefined;
+  /** The last proxy has dropped it, and that was told. */
+  isDropped: boolean;
   /** Its deadline was told. */
   isOverdue: boolean;
 }
@@ -126,7 +128,8 @@ export class Withdrawal implements Runnable {
       this.#outOfSight.add(key);
       this.#queue.add(key);
     }
-    if (event === 'deleted' || isDeleted) this.#follow(key, object);
+    if (event === 'deleted' && this.#leaving.get(key)?.isDropped) this.#leaving.delete(key);
+    else if (event === 'deleted' || isDeleted) this.#follow(key, object);
     // Another object of the name: what the one before brought cannot be told from what this one brings.
     else this.#leaving.delete(key);
     if (event === 'applied' && !isDeleted && isHeld !== asksToWait(object)) this.#queue.add(key);
@@ -143,6 +146,7 @@ export class Withdrawal implements Runnable {
       sinceMs: this.#clock.monotonicMs(),
       proxies,
       goneAtRevision: undefined,
+      isDropped: false,
       isOverdue: false,
     });
     this.#look(key);
@@ -151,12 +155,14 @@ export class Withdrawal implements Runnable {
   /** Whether anything is to be done about a deleted object now. */
   #look(key: ObjectKey): void {
     const leaving = this.#leaving.get(key);
-    if (!leaving) return;
+    if (!leaving || leaving.isDropped) return;
     const counts = this.#options.propagation.propagation(key);
     leaving.proxies = Math.max(leaving.proxies, counts.affected);
     const tookMs = this.#clock.monotonicMs() - leaving.sinceMs;
     if (this.#isDropped(key, leaving, counts)) {
-      this.#leaving.delete(key);
+      leaving.isDropped = true;
+      // What is still there is to be told of once only: it leaves the API server later, by our finalizer or another.
+      if (!this.#published.find(key)) this.#leaving.delete(key);
       if (leaving.proxies > 0) {
         const proxies = leaving.proxies === 1 ? '1 proxy' : `${leaving.proxies} proxies`;
         const note = `dropped by ${proxies} in ${(tookMs / 1000).toFixed(1)} s`;
@@ -194,7 +200,7 @@ export class Withdrawal implements Runnable {
       return;
     }
     const leaving = this.#leaving.get(key);
-    if (leaving && !leaving.isOverdue) return;
+    if (leaving && !leaving.isDropped && !leaving.isOverdue) return;
     await removeFinalizer(client, kind, object, withdrawalFinalizer, { signal });
   }
 
