@@ -10,6 +10,8 @@ import type { Logger } from './runtime/logger.ts';
 import { MergedPropagation } from './status/replication/merged-propagation.ts';
 import { StatusTracker } from './status/status-tracker.ts';
 import { MeshClasses } from './xds/mesh-classes.ts';
+import { EnvoyFilterRollout } from './xds/rollout/envoy-filter-rollout.ts';
+import { defaultRolloutOptions, type RolloutOptions } from './xds/rollout/rollout-report.ts';
 import { createXdsServer, type XdsServer } from './xds/server.ts';
 
 export interface ControlPlaneOptions {
@@ -21,6 +23,8 @@ export interface ControlPlaneOptions {
   readonly registry: Registry;
   /** The cache also holds Kubernetes' own kinds, and namespaces may be left out by `discoverySelectors`. */
   readonly isCluster: boolean;
+  /** How generations of an EnvoyFilter reach the fleet. Default {@link defaultRolloutOptions}. */
+  readonly rollout?: RolloutOptions;
 }
 
 /** The stages behind the cache, joined in the order in which a change travels. Nothing runs yet. */
@@ -46,11 +50,13 @@ export function createControlPlane({ isCluster, ...options }: ControlPlaneOption
     ...{ cache, mesh, logger, clock, registry },
     ...(namespaces ? { kubernetes: { namespaces } } : {}),
   });
-  const xds = createXdsServer({ classes: new MeshClasses(mesh, logger), clock, logger, registry });
+  const rollout = new EnvoyFilterRollout({ mesh, clock, logger, options: options.rollout ?? defaultRolloutOptions });
+  const xds = createXdsServer({ classes: new MeshClasses(mesh, logger, rollout), rollout, clock, logger, registry });
   const merged = new MergedPropagation({ local: xds.ledger, mesh, clock });
   const status = new StatusTracker({ mesh, ledger: merged, clock, logger });
   const close = () => {
     namespaces?.close();
+    rollout.close();
     status.close();
     merged.close();
   };

@@ -10,6 +10,7 @@ import { FileSource } from './sources/file/file-source.ts';
 import { createHttpRoutes, metricsHandler } from './status/http-routes.ts';
 import { type HttpServer, startHttpServer } from './status/http-server.ts';
 import { version } from './version.ts';
+import type { RolloutOptions } from './xds/rollout/rollout-report.ts';
 
 export interface StandaloneOptions {
   /** Directories and files of YAML. */
@@ -20,6 +21,8 @@ export interface StandaloneOptions {
   readonly httpBind: { readonly host: string; readonly port: number };
   /** Absent: no metrics are served. */
   readonly metricsBind?: { readonly host: string; readonly port: number };
+  /** How generations of an EnvoyFilter reach the fleet. */
+  readonly rollout?: RolloutOptions;
 }
 
 export interface Standalone {
@@ -49,7 +52,8 @@ export async function startStandalone(options: StandaloneOptions): Promise<Stand
 
   const cache = new Cache({ logger });
   const source = new FileSource({ paths, cache, logger, kinds: meshKinds, validate: checkObject, deliversInvalid: true });
-  const plane = createControlPlane({ cache, config, clock, logger, registry, isCluster: false });
+  const { rollout } = options;
+  const plane = createControlPlane({ cache, config, clock, logger, registry, isCluster: false, ...(rollout && { rollout }) });
   const { controllers, xds, status } = plane;
   const servers: HttpServer[] = [];
 

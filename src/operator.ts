@@ -23,6 +23,7 @@ import { replicaIdentity } from './status/replication/replica-identity.ts';
 import { StatusPort } from './status/status-port.ts';
 import { version } from './version.ts';
 import { XdsRunnable } from './xds/xds-runnable.ts';
+import type { RolloutOptions } from './xds/rollout/rollout-report.ts';
 
 export interface OperatorOptions {
   readonly kubeConfig: KubeConfig;
@@ -36,6 +37,8 @@ export interface OperatorOptions {
   readonly replication?: Replication;
   /** How long the API server's silence is borne, and waits after failures. Default: client-go's. */
   readonly sourceTimes?: ReflectorTimes;
+  /** How generations of an EnvoyFilter reach the fleet. */
+  readonly rollout?: RolloutOptions;
   readonly logger: Logger;
   readonly xdsBind: { readonly host: string; readonly port: number };
   readonly httpBind: { readonly host: string; readonly port: number };
@@ -84,7 +87,8 @@ export function createOperator(options: OperatorOptions): WeftOperator {
   });
   const { cache, rest, clock, registry } = manager;
 
-  const plane = createControlPlane({ cache, config, clock, logger, registry, isCluster: true });
+  const { rollout } = options;
+  const plane = createControlPlane({ cache, config, clock, logger, registry, isCluster: true, ...(rollout && { rollout }) });
   const { mesh, controllers, xds, status } = plane;
   const source = createSource({ plane, rest, cache, logger, clock, ...options.sourceTimes });
   const proxies = new XdsRunnable({

@@ -25,7 +25,7 @@ export const stages: Readonly<Record<string, Stage>> = {
   // Who vouches for the control plane: what it knows of the cluster is objects, nothing of the mesh.
   authority: { imports: ['runtime', 'sources'] },
   translate: { imports: ['mesh', 'api', 'envoy'], open: ['patches'] },
-  xds: { imports: ['mesh', 'translate', 'envoy', 'runtime'] },
+  xds: { imports: ['mesh', 'translate', 'envoy', 'runtime'], open: ['rollout'] },
   status: { imports: ['xds', 'mesh', 'api', 'runtime', 'envoy'], open: ['replication'] },
   webhooks: { imports: ['runtime', 'api', 'mesh', 'controllers'], open: ['iptables', 'injector', 'admission', 'validator'] },
   'version.ts': { imports: [] },

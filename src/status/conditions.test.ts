@@ -29,12 +29,30 @@ const counts = (acked: number, rejected = 0, pending = 0): Propagation => ({
   revision: 1,
   current: true,
 });
+const quarantined = {
+  stage: 'quarantined',
+  refusal: {
+    typeUrl: 'type.googleapis.com/envoy.config.listener.v3.Listener',
+    resource: 'virtualOutbound',
+    proxy: 'shop/web',
+    message: 'no such filter',
+    atMs: 0,
+  },
+  message: 'no such filter',
+  servedGeneration: 6,
+} as const;
+const patched = (matched: readonly number[], failed: readonly (readonly [number, string])[] = []) => ({
+  classes: 1,
+  matched: new Set(matched),
+  failed: new Map(failed),
+});
 const gathered = (overrides: Partial<Gathered> = {}): Gathered => ({
   verdict,
   hosts: [],
   rival: undefined,
   missingHosts: [],
   selectsNothing: false,
+  matchablePatches: [],
   propagation: counts(2),
   isServed: true,
   wasReady: false,
@@ -49,6 +67,21 @@ const decide = (overrides: Partial<Gathered>) =>
   );
 
 describe('decideConditions', () => {
+  it('says who refused what of a quarantined generation, and what is served meanwhile', () => {
+    expect(decide({ propagation: { ...counts(0, 1, 11), rollout: quarantined } }).Programmed!.message).toBe(
+      'shop/web refused virtualOutbound of generation 7: no such filter (every proxy is served generation 6)',
+    );
+    const told = { ...quarantined, refusal: undefined, message: 'as the status said' };
+    expect(decide({ propagation: { ...counts(0, 0, 12), rollout: told } }).Ready!.message).toBe('as the status said');
+  });
+
+  it('names the patches that change nothing by their index', () => {
+    const patches = patched([0, 3], [[1, 'no such field'], [3, 'twice'] as const]);
+    expect(decide({ matchablePatches: [0, 1, 2, 3], propagation: { ...counts(1), patches } }).ResolvedRefs!.message).toBe(
+      'spec.configPatches[1] could not be applied: no such field; spec.configPatches[2] matches nothing in the configuration of any proxy that it is for; spec.configPatches[3] could not be applied: twice',
+    );
+  });
+
   it.each<[string, Partial<Gathered>, Record<string, [string, string]>]>([
     [
       'acknowledged by all',
@@ -60,6 +93,32 @@ describe('decideConditions', () => {
       { propagation: counts(0) },
       { Programmed: ['True', 'NoAffectedProxies'], Ready: ['True', 'Propagated'] },
     ],
+    [
+      'on trial',
+      { propagation: { ...counts(3, 0, 9), rollout: { stage: 'trial', proxies: 3, servedGeneration: 6 } } },
+      { Programmed: ['False', 'Pending'], Ready: ['False', 'Propagating'], Reconciling: ['True', 'Propagating'] },
+    ],
+    [
+      'refused on trial',
+      { propagation: { ...counts(0, 1, 11), rollout: quarantined }, wasReady: true },
+      { Programmed: ['False', 'Quarantined'], Ready: ['False', 'ProxyRejected'], Stalled: ['True', 'ProxyRejected'] },
+    ],
+    [
+      'quarantined, with nobody connected',
+      { propagation: { ...counts(0), rollout: { ...quarantined, refusal: undefined } } },
+      { Programmed: ['False', 'Quarantined'], Stalled: ['True', 'ProxyRejected'] },
+    ],
+    [
+      'a patch that matches nothing',
+      { matchablePatches: [0, 1], propagation: { ...counts(2), patches: patched([0]) } },
+      { ResolvedRefs: ['False', 'PatchTargetNotFound'], Ready: ['True', 'Propagated'] },
+    ],
+    [
+      'patches that all match',
+      { matchablePatches: [0, 1], propagation: { ...counts(2), patches: patched([0, 1]) } },
+      { ResolvedRefs: ['True', 'ResolvedRefs'] },
+    ],
+    ['patches that no proxy is for', { matchablePatches: [0, 1] }, { ResolvedRefs: ['True', 'ResolvedRefs'] }],
     ['on its way', { propagation: counts(1, 0, 1) }, { Ready: ['False', 'Propagating'], Reconciling: ['True', 'Propagating'] }],
     [
       'not yet computed',

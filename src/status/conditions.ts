@@ -5,6 +5,8 @@ import { explainPrecedence } from '../mesh/service.ts';
 import type { HostOutcome } from '../mesh/service-registry.ts';
 import type { Verdict } from '../mesh/verdict.ts';
 import type { Propagation } from '../xds/ledger.ts';
+import type { PatchReport } from '../xds/proxy-class.ts';
+import type { RolloutReport } from '../xds/rollout/rollout-report.ts';
 
 /** How long a proxy may take to acknowledge before it counts as stale, in milliseconds. */
 export const staleAfterMs = 30_000;
@@ -22,6 +24,8 @@ export interface Gathered {
   readonly missingHosts: readonly string[];
   /** The object selects workloads, and there is none. */
   readonly selectsNothing: boolean;
+  /** Of an EnvoyFilter: the indexes of the patches that a proxy's configuration could match; a bootstrap's are not among them. */
+  readonly matchablePatches: readonly number[];
   readonly propagation: Propagation;
   /** The counts reflect the generation in force. */
   readonly isServed: boolean;
@@ -92,7 +96,7 @@ function describeConflicts({ hostname, service, lostHost, lostAddresses }: HostO
   return conflicts;
 }
 
-function decideResolvedRefs({ hosts, missingHosts, selectsNothing }: Gathered): Decision {
+function decideResolvedRefs({ hosts, missingHosts, selectsNothing, matchablePatches, propagation }: Gathered): Decision {
   const decide = (reason: string, message: string, status: 'True' | 'False' = 'False'): Decision => ({
     type: 'ResolvedRefs',
     status,
@@ -102,7 +106,19 @@ function decideResolvedRefs({ hosts, missingHosts, selectsNothing }: Gathered): 
   if (selectsNothing)
     return decide('NoMatchingWorkloads', `no workload matches the workloadSelector${hosts.length ? ' in this namespace' : ''}`);
   if (missingHosts.length) return decide('HostNotFound', `nothing visible from here bears the name ${list(missingHosts)}`);
+  const idle = propagation.patches ? describeIdlePatches(propagation.patches, matchablePatches) : [];
+  if (idle.length) return decide('PatchTargetNotFound', list(idle));
   return decide('ResolvedRefs', 'everything that the object refers to was found', 'True');
+}
+
+/** The patches that change nothing for any proxy that the EnvoyFilter selects, and why. */
+function describeIdlePatches({ matched, failed }: PatchReport, indexes: readonly number[]): string[] {
+  const name = (index: number) => `spec.configPatches[${index}]`;
+  return indexes.flatMap((index) => {
+    const error = failed.get(index);
+    if (error !== undefined) return [`${name(index)} could not be applied: ${error}`];
+    return matched.has(index) ? [] : [`${name(index)} matches nothing in the configuration of any proxy that it is for`];
+  });
 }
 
 function decideAddresses({ hosts }: Gathered): Decision[] {
@@ -133,8 +149,32 @@ function decideProgrammed({ propagation, isServed, verdict }: Gathered, accepted
   });
   if (verdict.generationInForce === undefined) return decide('Pending', `not served: ${accepted.reason}`, 'False');
   if (!isServed) return decide('Pending', 'the change is being computed', 'False');
+  const { rollout } = propagation;
+  if (rollout?.stage === 'quarantined') return decide('Quarantined', explainQuarantine(rollout, verdict.generation), 'False');
+  if (rollout?.stage === 'trial') {
+    const { proxies, servedGeneration } = rollout;
+    return decide(
+      'Pending',
+      `generation ${verdict.generation} is on trial with ${proxies === 1 ? '1 proxy' : `${proxies} proxies`}; the rest is served ${nameGeneration(servedGeneration)}`,
+      'False',
+    );
+  }
   if (propagation.affected === 0) return decide('NoAffectedProxies', 'no connected proxy needs this object', 'True');
   return decide('Programmed', `generation ${verdict.generationInForce} is what proxies are served`, 'True');
+}
+
+function explainQuarantine(
+  { refusal, message, servedGeneration }: Extract<RolloutReport, { stage: 'quarantined' }>,
+  generation: number,
+) {
+  // What another replica saw is told in its own words already.
+  if (!refusal) return message;
+  const { proxy, resource } = refusal;
+  return `${proxy} refused ${resource} of generation ${generation}: ${message} (every proxy is served ${nameGeneration(servedGeneration)})`;
+}
+
+function nameGeneration(generation: number | undefined): string {
+  return generation === undefined ? 'nothing of this object' : `generation ${generation}`;
 }
 
 function decideReady(gathered: Gathered, accepted: Decision): Decision {
@@ -147,6 +187,8 @@ function decideReady(gathered: Gathered, accepted: Decision): Decision {
   });
   if (accepted.status === 'False') return decide('NotAccepted', `not accepted: ${accepted.reason}`);
   const [rejection] = propagation.rejections;
+  if (propagation.rollout?.stage === 'quarantined' && isServed)
+    return decide('ProxyRejected', explainQuarantine(propagation.rollout, verdict.generation));
   if (propagation.rejected > 0) {
     return decide(
       'ProxyRejected',

@@ -171,6 +171,10 @@ export class StatusTracker {
       rival: sidecar && mesh.sidecars.olderRival(sidecar)?.key,
       missingHosts: sidecar ? findMissingHosts(sidecar, mesh.services, mesh.config.rootNamespace) : [],
       selectsNothing: hosts.some(({ service }) => service.spec.workloadSelector && !service.endpoints.length),
+      matchablePatches:
+        fragment?.kind === 'envoyFilter'
+          ? fragment.envoyFilter.patches.filter(({ applyTo }) => applyTo !== 'BOOTSTRAP').map(({ index }) => index)
+          : [],
       propagation,
       isServed: (tracked.revision ?? 0) <= propagation.revision && !propagation.lagging,
       wasReady: tracked.wasReady,

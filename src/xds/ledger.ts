@@ -2,7 +2,8 @@ import { pushOrder, type Resource, type TypeUrl } from '../envoy/resource.ts';
 import type { ObjectKey } from '../mesh/object-key.ts';
 import { proxyName } from '../mesh/proxy.ts';
 import type { Clock } from '../runtime/clock.ts';
-import type { ObjectFootprint, ProxyClass, ProxyClasses, Refresh } from './proxy-class.ts';
+import type { ObjectFootprint, PatchReport, ProxyClass, ProxyClasses, Refresh } from './proxy-class.ts';
+import type { RolloutReport } from './rollout/rollout-report.ts';
 import type { ProxySession, SessionObserver } from './session/proxy-session.ts';
 import type { Rejection } from './session/rejections.ts';
 import type { ClassGroup, SessionRegistry } from './session-registry.ts';
@@ -24,6 +25,10 @@ export interface Propagation {
   readonly revision: number;
   /** False: the mesh has changed since; if the object was put after `revision`, the counts are those of its state before. */
   readonly current: boolean;
+  /** Set while proxies do not all get the object's newest generation, because it is on trial or in quarantine. */
+  readonly rollout?: RolloutReport;
+  /** Of an EnvoyFilter that is in force somewhere: what became of its patches. */
+  readonly patches?: PatchReport;
 }
 
 /** One resource that proxies refuse. */
@@ -57,6 +62,7 @@ export class Ledger implements SessionObserver {
   readonly #classes: ProxyClasses;
   readonly #registry: SessionRegistry;
   readonly #clock: Clock;
+  readonly #rollouts: Rollouts;
   readonly #listeners = new Set<(objects: DirtyObjects) => void>();
   #refreshedRevision: number;
   #dirtyObjects = new Set<ObjectKey>();
@@ -65,10 +71,12 @@ export class Ledger implements SessionObserver {
   #lastAllMs = Number.NEGATIVE_INFINITY;
   #flushSet: (() => void) | undefined;
 
-  constructor(classes: ProxyClasses, registry: SessionRegistry, clock: Clock) {
+  /** @param rollouts who does not get the newest generation at once; default: everybody does */
+  constructor(classes: ProxyClasses, registry: SessionRegistry, clock: Clock, rollouts: Rollouts = { report: () => undefined }) {
     this.#classes = classes;
     this.#registry = registry;
     this.#clock = clock;
+    this.#rollouts = rollouts;
     this.#refreshedRevision = classes.meshRevision;
   }
 
@@ -80,7 +88,10 @@ export class Ledger implements SessionObserver {
       if (footprint) tally.add(group, footprint);
     }
     const current = this.#refreshedRevision >= this.#classes.meshRevision;
-    return { ...tally.result(), revision: this.#refreshedRevision, current };
+    const rollout = this.#rollouts.report(object);
+    const patches = this.#classes.patchReport(object);
+    const counts = withQuarantine(tally.result(), rollout);
+    return { ...counts, revision: this.#refreshedRevision, current, ...(rollout && { rollout }), ...(patches && { patches }) };
   }
 
   /** Calls `listener` with the objects whose counts may have moved, gathered over a turn of the event loop. Returns the way out. */
@@ -156,6 +167,22 @@ export class Ledger implements SessionObserver {
   }
 }
 
+/** Who knows of generations that not every proxy gets. */
+export interface Rollouts {
+  /** Undefined: everybody whom the object concerns gets its newest generation. */
+  report(object: ObjectKey): RolloutReport | undefined;
+}
+
+type Counts = Omit<Propagation, 'revision' | 'current' | 'rollout' | 'patches'>;
+
+/** The proxy that refused a generation was given the one before: what it said counts as long as the generation is in quarantine. */
+function withQuarantine(counts: Counts, rollout: RolloutReport | undefined): Counts {
+  if (rollout?.stage !== 'quarantined' || !rollout.refusal || counts.rejected > 0 || counts.pending === 0) return counts;
+  const { typeUrl, resource, proxy, message, atMs } = rollout.refusal;
+  const rejection = { typeUrl, resource, proxies: 1, exampleProxy: proxy, message, lastSeen: atMs, suspects: [] };
+  return { ...counts, rejected: 1, pending: counts.pending - 1, rejections: [rejection] };
+}
+
 interface Refusal {
   readonly typeUrl: TypeUrl;
   readonly rejection: Rejection;
@@ -195,7 +222,7 @@ class Tally {
     }
   }
 
-  result(): Omit<Propagation, 'revision' | 'current'> {
+  result(): Counts {
     const pending = this.#pending.length;
     const byWait = this.#pending.toSorted((a, b) => (a.unsettledSince ?? Infinity) - (b.unsettledSince ?? Infinity));
     const byProxies = [...this.#rejections.values()].sort((a, b) => b.proxies - a.proxies).slice(0, listLimit);

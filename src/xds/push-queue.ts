@@ -22,6 +22,8 @@ export interface PushQueueInit {
   readonly options: PushQueueOptions;
   /** Calls back in the event loop's next turn: `setImmediate`, or a test's own. */
   nextTurn(callback: () => void): void;
+  /** Decides which proxies get which generation of what has changed, before the classes take the changes in. */
+  decide(): void;
   /** The classes are in step with the mesh again. */
   refreshed(refresh: Refresh): void;
   /** A session could not be stepped: end its stream. */
@@ -127,6 +129,7 @@ export class PushQueue {
     this.#cancelTimer = undefined;
     let refresh: Refresh;
     try {
+      this.#init.decide();
       refresh = classes.refresh();
     } catch (error) {
       metrics.internalErrors.inc();

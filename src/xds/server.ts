@@ -1,6 +1,6 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { Registry } from 'prom-client';
-import type { Resource, TypeUrl } from '../envoy/resource.ts';
+import { pushOrder, type Resource, type TypeUrl } from '../envoy/resource.ts';
 import { type ProxyNode, proxyName } from '../mesh/proxy.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -12,6 +12,8 @@ import { defaultXdsOptions, grpcOptions, type XdsOptions } from './options.ts';
 import type { ProxyClasses } from './proxy-class.ts';
 import { type ProxyReport, reportProxy, resourcesOf } from './proxy-report.ts';
 import { PushQueue } from './push-queue.ts';
+import type { EnvoyFilterRollout } from './rollout/envoy-filter-rollout.ts';
+import { Comparisons } from './session/compare-tables.ts';
 import { ProxySession } from './session/proxy-session.ts';
 import { SessionRegistry } from './session-registry.ts';
 import { type AdsCall, AdsStream, type Authenticate, type StreamHost } from './stream.ts';
@@ -25,6 +27,8 @@ export interface XdsServerInit {
   /** Where the metrics are registered. */
   readonly registry: Registry;
   readonly options?: Partial<XdsOptions>;
+  /** Decides who gets which generation of an EnvoyFilter; the same that `classes` asks. Default: everybody gets every generation at once. */
+  readonly rollout?: EnvoyFilterRollout;
   /** Calls back in the event loop's next turn. Default `setImmediate`. */
   readonly nextTurn?: (callback: () => void) => void;
 }
@@ -82,7 +86,8 @@ class GrpcXdsServer implements XdsServer, StreamHost {
     this.#options = { ...defaultXdsOptions, ...init.options };
     this.maxNodeBytes = this.#options.maxNodeBytes;
     this.#metrics = createXdsMetrics(init.registry);
-    this.ledger = new Ledger(init.classes, this.#registry, init.clock);
+    this.ledger = new Ledger(init.classes, this.#registry, init.clock, init.rollout);
+    init.rollout?.attach({ groups: () => this.#registry.groups(), wouldChange: (session) => this.#wouldChange(session) });
     this.#queue = new PushQueue({
       classes: init.classes,
       registry: this.#registry,
@@ -91,6 +96,7 @@ class GrpcXdsServer implements XdsServer, StreamHost {
       metrics: this.#metrics,
       options: this.#options,
       nextTurn: init.nextTurn ?? setImmediate,
+      decide: () => init.rollout?.decide(),
       refreshed: (refresh) => this.ledger.refreshed(refresh),
       failed: (session, error) => this.#streamOf.get(session)?.fail(error),
     });
@@ -156,7 +162,7 @@ class GrpcXdsServer implements XdsServer, StreamHost {
 
   /** {@link StreamHost} */
   open(node: ProxyNode, variant: Variant, stream: AdsStream): ProxySession {
-    const { classes, clock, logger } = this.#init;
+    const { classes, clock, logger, rollout } = this.#init;
     const session = new ProxySession({
       node,
       variant,
@@ -165,7 +171,10 @@ class GrpcXdsServer implements XdsServer, StreamHost {
       metrics: this.#metrics,
       options: this.#options,
       observer: {
-        progressed: (session, before, objects) => this.ledger.progressed(session, before, objects),
+        progressed: (session, before, objects) => {
+          this.ledger.progressed(session, before, objects);
+          rollout?.progressed(session);
+        },
         refused: (session, typeUrl, message, resources) => {
           const names = resources.slice(0, 5).map(({ name }) => name);
           logger.warn('A proxy refused configuration', {
@@ -175,6 +184,7 @@ class GrpcXdsServer implements XdsServer, StreamHost {
             reason: message,
           });
           this.ledger.refused(session);
+          rollout?.refused(session, resources, message);
         },
       },
       send: (message) => stream.send(message),
@@ -190,14 +200,28 @@ class GrpcXdsServer implements XdsServer, StreamHost {
 
   /** {@link StreamHost} */
   closed(session: ProxySession): void {
-    const { classes, logger } = this.#init;
+    const { classes, logger, rollout } = this.#init;
     const { node, proxyClass } = session;
     this.#queue.forget(session);
+    rollout?.closed(session);
     this.#registry.remove(session);
     this.#metrics.connected.dec({ version: node.proxyVersion ?? 'unknown' });
     this.ledger.membershipChanged();
     classes.leave(proxyClass, node);
     logger.info('A proxy disconnected', { proxy: proxyName(node) });
+  }
+
+  #wouldChange({ node, proxyClass }: ProxySession): boolean {
+    const { classes } = this.#init;
+    if (classes.classKeyOf(node) === proxyClass.key) return false;
+    const other = classes.join(node);
+    const comparisons = new Comparisons();
+    const differs = pushOrder.some((typeUrl) => {
+      const { changed, removed } = comparisons.compare(proxyClass, other, typeUrl);
+      return changed.length > 0 || removed.length > 0;
+    });
+    classes.leave(other, node);
+    return differs;
   }
 
   /** {@link StreamHost} */

@@ -7,6 +7,7 @@ import { CommandError } from '../command-error.ts';
 import { healthPort, metricsPort } from '../default-ports.ts';
 import { loadMeshConfig } from '../load-mesh-config.ts';
 import type { OperatorFlags } from './operator-flags.ts';
+import { rolloutOf } from './serve-options.ts';
 import { readReplication } from './read-replication.ts';
 
 /** Runs the operator until it is told to stop. Throws a {@link CommandError} when it cannot start or a part of it fails. */
@@ -24,6 +25,7 @@ export async function serveOperator(flags: OperatorFlags): Promise<void> {
       metricsBind: flags.metricsBind ?? { port: metricsPort },
       healthBind: flags.healthBind ?? { port: healthPort },
       ...readReplication(flags),
+      rollout: rolloutOf(flags),
       leaderElection: flags.leaderElect ? {} : false,
     });
     void served.then((addresses) => logger.info('Serving', { ...addresses }));

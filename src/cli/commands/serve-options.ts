@@ -1,4 +1,7 @@
 import { type Command, Option } from 'commander';
+import { durationProblem, parseDurationMs } from '../../api/duration.ts';
+import { defaultRolloutOptions, type RolloutOptions } from '../../xds/rollout/rollout-report.ts';
+import { CommandError } from '../command-error.ts';
 import { type HostPort, parseHostPort } from '../host-port.ts';
 
 /** What `standalone` and `operator` have in common. */
@@ -7,6 +10,9 @@ export interface ServeOptions {
   readonly httpBind: HostPort;
   readonly metricsBind?: HostPort;
   readonly meshConfig?: string;
+  readonly envoyFilterCanaries: number;
+  /** Milliseconds. */
+  readonly envoyFilterTrialTimeout: number;
   readonly logLevel: 'error' | 'warn' | 'info' | 'debug';
   readonly logFormat: 'auto' | 'text' | 'json';
 }
@@ -28,6 +34,16 @@ export function addServeOptions(
     .option('--metrics-bind <host:port>', describe.metrics, address('--metrics-bind'))
     .option('--mesh-config <file>', "mesh-wide settings, in the words of Istio's MeshConfig")
     .addOption(
+      new Option('--envoy-filter-canaries <number>', 'proxies that try a new generation of an EnvoyFilter first; 0: everybody gets it')
+        .argParser(parseCount('--envoy-filter-canaries'))
+        .default(defaultRolloutOptions.canaries),
+    )
+    .addOption(
+      new Option('--envoy-filter-trial-timeout <duration>', 'how long the rest waits for a proxy on trial that says nothing')
+        .argParser(parseDuration('--envoy-filter-trial-timeout'))
+        .default(defaultRolloutOptions.deadlineMs, `${defaultRolloutOptions.deadlineMs / 1000}s`),
+    )
+    .addOption(
       new Option('--log-level <level>', 'least severe level to log').choices(['error', 'warn', 'info', 'debug']).default('info'),
     )
     .addOption(
@@ -35,4 +51,24 @@ export function addServeOptions(
         .choices(['auto', 'text', 'json'])
         .default('auto'),
     );
+}
+
+/** How generations of an EnvoyFilter reach the fleet, as the flags say. */
+export function rolloutOf({ envoyFilterCanaries, envoyFilterTrialTimeout }: ServeOptions): RolloutOptions {
+  return { canaries: envoyFilterCanaries, deadlineMs: envoyFilterTrialTimeout };
+}
+
+function parseCount(flag: string): (text: string) => number {
+  return (text) => {
+    if (!/^\d{1,6}$/.test(text)) throw new CommandError(`${flag} ${text}: expected a whole number`);
+    return Number(text);
+  };
+}
+
+function parseDuration(flag: string): (text: string) => number {
+  return (text) => {
+    const problem = durationProblem(text);
+    if (problem !== undefined) throw new CommandError(`${flag}: ${problem}`);
+    return parseDurationMs(text)!;
+  };
 }

@@ -3,7 +3,7 @@ import { startStandalone } from '../../main.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { CommandError } from '../command-error.ts';
 import { loadMeshConfig } from '../load-mesh-config.ts';
-import { addServeOptions, type ServeOptions } from './serve-options.ts';
+import { addServeOptions, rolloutOf, type ServeOptions } from './serve-options.ts';
 
 /** `weft standalone`: YAML files in, xDS out, no cluster. */
 export function addStandaloneCommand(program: Command): void {
@@ -30,7 +30,7 @@ async function serve(options: ServeOptions & { readonly config: readonly string[
   const logger = createLogger({ level: options.logLevel, format: options.logFormat });
   const { config } = loadMeshConfig(options.meshConfig, (message) => logger.warn('Mesh config', { problem: message }));
   const { config: paths, xdsBind, httpBind, metricsBind } = options;
-  const standalone = await startStandalone({ paths, config, logger, xdsBind, httpBind, metricsBind }).catch((error) => {
+  const standalone = await startStandalone({ paths, config, logger, xdsBind, httpBind, metricsBind, rollout: rolloutOf(options) }).catch((error) => {
     throw new CommandError(error instanceof Error ? error.message : String(error), 1, error);
   });
   logger.info('Serving', {

@@ -2,7 +2,8 @@ import type { Mesh } from '../../mesh/mesh.ts';
 import type { ObjectKey } from '../../mesh/object-key.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Ledger } from '../../xds/ledger.ts';
-import type { ObjectLine, ReplicaLine } from './replica-line.ts';
+import type { PatchReport } from '../../xds/proxy-class.ts';
+import { maxFailedPatches, maxPatches, type ObjectLine, type ReplicaLine } from './replica-line.ts';
 
 export interface LocalCountsOptions {
   readonly mesh: Mesh;
@@ -68,7 +69,8 @@ export class LocalCounts {
   #describe(key: ObjectKey): ObjectLine | Extract<ReplicaLine, { type: 'gone' }> | undefined {
     const { mesh, ledger, clock } = this.#options;
     const verdict = mesh.verdicts.get(key);
-    const { affected, acked, rejected, pending, rejections, laggards, pendingSince, revision } = ledger.propagation(key);
+    const { affected, acked, rejected, pending, rejections, laggards, pendingSince, revision, rollout, patches } =
+      ledger.propagation(key);
     let served = true;
     if (verdict) {
       this.#goneAtRevision.delete(key);
@@ -94,6 +96,16 @@ export class LocalCounts {
         rejections: rejections.map((rejection) => ({ ...rejection, suspects: rejection.suspects.slice(0, 64) })),
       }),
       ...(laggards.length > 0 && { laggards: [...laggards] }),
+      ...(rollout && { rollout: { ...rollout } }),
+      ...(patches && { patches: describePatches(patches) }),
     };
   }
+}
+
+function describePatches({ classes, matched, failed }: PatchReport): NonNullable<ObjectLine['patches']> {
+  return {
+    classes,
+    matched: [...matched].slice(0, maxPatches),
+    failed: Array.from(failed, ([index, message]): [number, string] => [index, message.slice(0, 512)]).slice(0, maxFailedPatches),
+  };
 }

@@ -65,6 +65,31 @@ describe('MergedPropagation', () => {
     expect(told).toEqual([new Set([key]), 'all']);
   });
 
+  it('counts a generation that one replica quarantined as quarantined, and trials together', () => {
+    const { merged, line } = setup();
+    const [one, two] = [merged.join(), merged.join()];
+    for (const each of [one, two]) each.take({ type: 'synced' });
+    one.take(line({ rollout: { stage: 'trial', proxies: 3, servedGeneration: 6 } }));
+    two.take(line({ rollout: { stage: 'trial', proxies: 2 } }));
+    expect(merged.propagation(key).rollout).toMatchObject({ stage: 'trial', proxies: 5 });
+    two.take(line({ rollout: { stage: 'quarantined', message: 'no such filter' } }));
+    expect(merged.propagation(key).rollout).toMatchObject({ stage: 'quarantined', message: 'no such filter' });
+  });
+
+  it('takes a patch that matches on any replica as one that matches', () => {
+    const { merged, line } = setup();
+    const [one, two] = [merged.join(), merged.join()];
+    for (const each of [one, two]) each.take({ type: 'synced' });
+    expect(merged.propagation(key).patches).toBeUndefined();
+    one.take(line({ patches: { classes: 1, matched: [0], failed: [] } }));
+    two.take(line({ patches: { classes: 2, matched: [2], failed: [[1, 'no such field']] } }));
+    expect(merged.propagation(key).patches).toEqual({
+      classes: 3,
+      matched: new Set([0, 2]),
+      failed: new Map([[1, 'no such field']]),
+    });
+  });
+
   it.each<[string, Partial<ObjectLine>, boolean]>([
     ['an older generation', { generation: 6 }, true],
     ['another object of the name', { uid: 'v' }, true],

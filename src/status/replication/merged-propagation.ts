@@ -3,6 +3,8 @@ import type { Mesh } from '../../mesh/mesh.ts';
 import type { ObjectKey } from '../../mesh/object-key.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { DirtyObjects, Propagation, ResourceRejection } from '../../xds/ledger.ts';
+import type { PatchReport } from '../../xds/proxy-class.ts';
+import type { RolloutReport } from '../../xds/rollout/rollout-report.ts';
 import type { PropagationSource, PropagationTotal } from '../propagation-source.ts';
 import type { ObjectLine, ReplicaLine } from './replica-line.ts';
 
@@ -67,8 +69,10 @@ export class MergedPropagation implements PropagationSource {
   propagation(object: ObjectKey): PropagationTotal {
     const own = this.#options.local.propagation(object);
     if (this.#replicas.size === 0) return own;
-    const parts: Pick<Propagation, 'affected' | 'acked' | 'rejected' | 'pending' | 'rejections' | 'laggards' | 'pendingSince'>[] =
-      [own];
+    const parts: Pick<
+      Propagation,
+      'affected' | 'acked' | 'rejected' | 'pending' | 'rejections' | 'laggards' | 'pendingSince' | 'rollout' | 'patches'
+    >[] = [own];
     let lagging = false;
     for (const { rows, isSynced } of this.#replicas) {
       const row = rows.get(object);
@@ -82,6 +86,8 @@ export class MergedPropagation implements PropagationSource {
         );
     }
     const sum = (count: 'affected' | 'acked' | 'rejected' | 'pending') => parts.reduce((total, part) => total + part[count], 0);
+    const patches = mergePatches(parts.flatMap((part) => part.patches ?? []));
+    const rollout = mergeRollouts(parts.flatMap((part) => part.rollout ?? []));
     const byWait = parts
       .filter(({ pending }) => pending > 0)
       .sort((a, b) => (a.pendingSince ?? Infinity) - (b.pendingSince ?? Infinity));
@@ -96,6 +102,8 @@ export class MergedPropagation implements PropagationSource {
       revision: own.revision,
       current: own.current,
       ...(lagging && { lagging }),
+      ...(rollout && { rollout }),
+      ...(patches && { patches }),
     };
   }
 
@@ -173,9 +181,39 @@ export class MergedPropagation implements PropagationSource {
 }
 
 function countsOf(row: Row) {
-  const { affected, acked, rejected, pending, pendingSince, laggards = [] } = row;
+  const { affected, acked, rejected, pending, pendingSince, laggards = [], rollout, patches } = row;
   const rejections = (row.rejections ?? []).map((rejection) => ({ ...rejection, typeUrl: rejection.typeUrl as TypeUrl }));
-  return { affected, acked, rejected, pending, rejections, laggards, pendingSince };
+  return {
+    affected,
+    acked,
+    rejected,
+    pending,
+    rejections,
+    laggards,
+    pendingSince,
+    ...(rollout && { rollout: rollout as RolloutReport }),
+    ...(patches && {
+      patches: { classes: patches.classes, matched: new Set(patches.matched), failed: new Map(patches.failed) },
+    }),
+  };
+}
+
+/** What matches for the proxies of one replica matches. */
+function mergePatches(reports: readonly PatchReport[]): PatchReport | undefined {
+  if (reports.length <= 1) return reports[0];
+  return {
+    classes: reports.reduce((sum, { classes }) => sum + classes, 0),
+    matched: new Set(reports.flatMap(({ matched }) => [...matched])),
+    failed: new Map(reports.flatMap(({ failed }) => [...failed])),
+  };
+}
+
+/** Refused on one replica is refused everywhere, by whoever can say why; a trial lasts until it is over on all of them. */
+function mergeRollouts(reports: readonly RolloutReport[]): RolloutReport | undefined {
+  const quarantined = reports.filter((report) => report.stage === 'quarantined');
+  if (quarantined.length > 0) return quarantined.find(({ refusal }) => refusal) ?? quarantined[0];
+  const trials = reports.filter((report) => report.stage === 'trial');
+  return trials[0] && { ...trials[0], proxies: trials.reduce((sum, { proxies }) => sum + proxies, 0) };
 }
 
 /** One entry for each resource, those of most proxies first. */

@@ -13,6 +13,30 @@ const rejection = Type.Object({
   suspects: Type.Array(Type.String({ maxLength: 1024 }), { maxItems: 64 }),
 });
 
+/** Patches of one EnvoyFilter that are spoken of. */
+export const [maxPatches, maxFailedPatches] = [4096, 16];
+
+const servedGeneration = Type.Optional(Type.Integer());
+
+/** Where a generation stands that not every proxy gets. */
+const rollout = Type.Union([
+  Type.Object({ stage: Type.Literal('trial'), proxies: count, servedGeneration }),
+  Type.Object({
+    stage: Type.Literal('quarantined'),
+    refusal: Type.Optional(
+      Type.Object({
+        typeUrl: Type.String({ maxLength: 256 }),
+        resource: Type.String({ maxLength: 4096 }),
+        proxy: Type.String({ maxLength: 512 }),
+        message: Type.String({ maxLength: 512 }),
+        atMs: Type.Number(),
+      }),
+    ),
+    message: Type.String({ maxLength: 2048 }),
+    servedGeneration,
+  }),
+]);
+
 /** One object's counts on one replica. */
 const objectLine = Type.Object({
   type: Type.Literal('object'),
@@ -30,6 +54,15 @@ const objectLine = Type.Object({
   pendingForMs: Type.Optional(Type.Number({ minimum: 0 })),
   rejections: Type.Optional(Type.Array(rejection, { maxItems: 5 })),
   laggards: Type.Optional(Type.Array(Type.String({ maxLength: 512 }), { maxItems: 5 })),
+  rollout: Type.Optional(rollout),
+  patches: Type.Optional(
+    Type.Object({
+      classes: count,
+      matched: Type.Array(count, { maxItems: maxPatches }),
+      /** Index and message. */
+      failed: Type.Array(Type.Tuple([count, Type.String({ maxLength: 512 })]), { maxItems: maxFailedPatches }),
+    }),
+  ),
 });
 
 /** A line that a follower sends: first every object it has, then `synced`, then what changes. */

@@ -60,6 +60,7 @@ export class SessionHarness {
       metrics: this.metrics,
       options: this.#options,
       nextTurn: (callback) => this.#turns.push(callback),
+      decide: () => {},
       refreshed: (refresh) => this.ledger.refreshed(refresh),
       failed: (_session, error) => this.failures.push(error),
     });

@@ -1,0 +1,299 @@
+import { beforeEach, describe, expect, it } from 'vitest';
+import { pushOrder, type Resource, typeUrls } from '../../envoy/resource.ts';
+import type { EnvoyFilter } from '../../mesh/envoy-filter.ts';
+import { Mesh } from '../../mesh/mesh.ts';
+import { objectKey } from '../../mesh/object-key.ts';
+import { silentLogger } from '../../runtime/logger.ts';
+import { FakeClock } from '../../runtime/testing/fake-clock.ts';
+import type { ProxySession } from '../session/proxy-session.ts';
+import { fakeNode } from '../testing/session-harness.ts';
+import { EnvoyFilterRollout } from './envoy-filter-rollout.ts';
+import { defaultRolloutOptions } from './rollout-report.ts';
+
+const key = objectKey('EnvoyFilter', 'shop', 'lua');
+const entry = objectKey('ServiceEntry', 'shop', 'api');
+
+function filterAt(generation: number, extra: Partial<EnvoyFilter> = {}): EnvoyFilter {
+  const base = { key, namespace: 'shop', name: 'lua', createdAtMs: 0, priority: 0, hasTargetRefs: false, patches: [] };
+  return { ...base, version: `uid/${generation}`, generation, ...extra };
+}
+
+/** A proxy alone in its class; `acknowledged` is the revision that it has taken. */
+interface Proxy {
+  readonly session: ProxySession;
+  acknowledged: number;
+  /** By object, the revision at which the class's resources were changed by it last. */
+  readonly changedAt: Map<string, number>;
+}
+
+describe('EnvoyFilterRollout', () => {
+  let mesh: Mesh;
+  let clock: FakeClock;
+  let rollout: EnvoyFilterRollout;
+  let proxies: Proxy[];
+  let indifferent: Set<ProxySession>;
+  let announced: number;
+
+  function connect(name: string, labels: Record<string, string> = {}, namespace = 'shop'): Proxy {
+    const changedAt = new Map<string, number>();
+    const proxy = { acknowledged: 0, changedAt } as unknown as Proxy;
+    const type = { awaited: new Set(), covers: (revision: number) => proxy.acknowledged >= revision };
+    const session = {
+      node: { ...fakeNode(name, namespace), labels },
+      settled: true,
+      types: Object.fromEntries(pushOrder.map((typeUrl) => [typeUrl, type])),
+      proxyClass: { footprint: (object: string) => ({ required: new Map([[typeUrls.listener, changedAt.get(object) ?? 0]]) }) },
+    } as unknown as ProxySession;
+    Object.assign(proxy, { session });
+    proxies.push(proxy);
+    return proxy;
+  }
+
+  function start(options = defaultRolloutOptions): void {
+    mesh = new Mesh();
+    clock = new FakeClock();
+    proxies = [];
+    indifferent = new Set();
+    announced = 0;
+    rollout = new EnvoyFilterRollout({ mesh, clock, logger: silentLogger, options });
+    rollout.attach({
+      groups: () => proxies.map(({ session }) => ({ sessions: new Set([session]) })),
+      wouldChange: (session) => !indifferent.has(session),
+    });
+    mesh.onChange(() => announced++);
+  }
+
+  function apply(filter: EnvoyFilter): void {
+    mesh.put(key, { kind: 'envoyFilter', envoyFilter: filter });
+    rollout.decide();
+  }
+
+  function acknowledge(proxy: Proxy): void {
+    proxy.acknowledged = mesh.revision;
+    rollout.progressed(proxy.session);
+    rollout.decide();
+  }
+
+  function refuse({ session }: Proxy, provenance: readonly string[] = [key]): void {
+    const resource = { typeUrl: typeUrls.listener, name: 'virtualOutbound', provenance } as unknown as Resource;
+    rollout.refused(session, [resource], 'Error adding/updating listener(s) virtualOutbound: no such filter');
+    rollout.decide();
+  }
+
+  function generationsOf(...of: Proxy[]): (number | undefined)[] {
+    return of.map(({ session }) => rollout.select(session.node).filters[0]?.generation);
+  }
+
+  beforeEach(() => start());
+
+  it('gives a generation to everybody at once while nobody is connected', () => {
+    apply(filterAt(1));
+    const late = connect('late');
+    expect(generationsOf(late)).toEqual([1]);
+    expect(rollout.report(key)).toBeUndefined();
+  });
+
+  it('tries a generation on three proxies of different classes, and the rest waits for it', () => {
+    const all = Array.from({ length: 5 }, (_, index) => connect(`proxy-${index}`));
+    apply(filterAt(1));
+    expect(generationsOf(...all)).toEqual([1, 1, 1, undefined, undefined]);
+    expect(all.map(({ session }) => rollout.select(session.node).awaiting)).toEqual([[], [], [], [key], [key]]);
+    expect(rollout.report(key)).toEqual({ stage: 'trial', proxies: 3, servedGeneration: undefined });
+  });
+
+  it('goes to everybody once each proxy on trial has acknowledged it', () => {
+    const all = Array.from({ length: 4 }, (_, index) => connect(`proxy-${index}`));
+    apply(filterAt(1));
+    const before = announced;
+    acknowledge(all[0]!);
+    acknowledge(all[1]!);
+    expect(generationsOf(all[3]!)).toEqual([undefined]);
+    acknowledge(all[2]!);
+    expect(generationsOf(...all)).toEqual([1, 1, 1, 1]);
+    expect(announced).toBe(before + 1);
+    expect(rollout.report(key)).toBeUndefined();
+  });
+
+  it('goes to everybody after the deadline when a proxy on trial stays silent', () => {
+    const [first, second] = [connect('first'), connect('second')];
+    start({ canaries: 1, deadlineMs: 5000 });
+    proxies.push(first, second);
+    apply(filterAt(1));
+    clock.advance(4999);
+    expect(generationsOf(second)).toEqual([undefined]);
+    clock.advance(1);
+    expect(generationsOf(second)).toEqual([1]);
+  });
+
+  it('quarantines what a proxy on trial refuses, and everybody keeps the generation before', () => {
+    const first = connect('first');
+    apply(filterAt(1));
+    acknowledge(first);
+    const second = connect('second');
+    apply(filterAt(2));
+    refuse(first);
+    expect(generationsOf(first, second)).toEqual([1, 1]);
+    expect(rollout.report(key)).toMatchObject({
+      stage: 'quarantined',
+      servedGeneration: 1,
+      message: 'Error adding/updating listener(s) virtualOutbound: no such filter',
+      refusal: { proxy: 'shop/first', resource: 'virtualOutbound' },
+    });
+    expect(rollout.select(second.session.node).awaiting).toEqual([key]);
+    // The same generation, told again, is not tried again.
+    apply(filterAt(2));
+    expect(generationsOf(first, second)).toEqual([1, 1]);
+    // Nor does its deadline bring it to anybody.
+    clock.advance(60_000);
+    expect(generationsOf(first, second)).toEqual([1, 1]);
+  });
+
+  it('tries the next generation after a quarantine', () => {
+    const first = connect('first');
+    apply(filterAt(1));
+    refuse(first);
+    expect(generationsOf(first)).toEqual([undefined]);
+    apply(filterAt(2));
+    expect(rollout.report(key)).toMatchObject({ stage: 'trial' });
+    acknowledge(first);
+    expect(generationsOf(first)).toEqual([2]);
+    expect(rollout.report(key)).toBeUndefined();
+  });
+
+  it('takes everybody back when a proxy refuses later what others had taken', () => {
+    const [first, second] = [connect('first'), connect('second')];
+    apply(filterAt(1));
+    acknowledge(first);
+    acknowledge(second);
+    apply(filterAt(2));
+    acknowledge(first);
+    acknowledge(second);
+    expect(generationsOf(first, second)).toEqual([2, 2]);
+    const third = connect('third');
+    third.changedAt.set(key, 7);
+    third.changedAt.set(entry, 3);
+    refuse(third, [entry, key]);
+    expect(generationsOf(first, second, third)).toEqual([1, 1, 1]);
+    expect(rollout.report(key)).toMatchObject({ stage: 'quarantined', servedGeneration: 1 });
+  });
+
+  it('does not blame a filter for what something newer broke', () => {
+    const first = connect('first');
+    apply(filterAt(1));
+    acknowledge(first);
+    first.changedAt.set(key, 3);
+    first.changedAt.set(entry, 7);
+    refuse(first, [entry, key]);
+    expect(generationsOf(first)).toEqual([1]);
+  });
+
+  it('does not blame a filter that did not shape the resource', () => {
+    const first = connect('first');
+    apply(filterAt(1));
+    refuse(first, [entry]);
+    expect(rollout.report(key)).toMatchObject({ stage: 'trial' });
+  });
+
+  it('withdraws a deleted filter from everybody at once, on trial too', () => {
+    const [first, second] = [connect('first'), connect('second')];
+    apply(filterAt(1));
+    mesh.delete(key);
+    rollout.decide();
+    expect(generationsOf(first, second)).toEqual([undefined, undefined]);
+    expect(rollout.report(key)).toBeUndefined();
+    clock.advance(60_000);
+    expect(generationsOf(first, second)).toEqual([undefined, undefined]);
+  });
+
+  it('tries a newer generation in place of the one on trial', () => {
+    const all = Array.from({ length: 4 }, (_, index) => connect(`proxy-${index}`));
+    apply(filterAt(1));
+    apply(filterAt(2));
+    expect(generationsOf(...all)).toEqual([2, 2, 2, undefined]);
+    for (const proxy of all.slice(0, 3)) acknowledge(proxy);
+    expect(generationsOf(...all)).toEqual([2, 2, 2, 2]);
+  });
+
+  it('tries others when all proxies on trial have gone without a word', () => {
+    const [first, second] = [connect('first'), connect('second')];
+    start({ canaries: 1, deadlineMs: 5000 });
+    proxies.push(first, second);
+    apply(filterAt(1));
+    proxies.shift();
+    rollout.closed(first.session);
+    rollout.decide();
+    expect(generationsOf(second)).toEqual([1]);
+    expect(rollout.report(key)).toMatchObject({ stage: 'trial', proxies: 1 });
+  });
+
+  it('is content with those that have acknowledged when the last silent one goes', () => {
+    const [first, second, third] = [connect('first'), connect('second'), connect('third')];
+    const last = connect('last');
+    apply(filterAt(1));
+    acknowledge(first);
+    acknowledge(second);
+    proxies.splice(2, 1);
+    rollout.closed(third.session);
+    rollout.decide();
+    expect(generationsOf(last)).toEqual([1]);
+  });
+
+  it('tries nothing that changes no bytes', () => {
+    const first = connect('first');
+    indifferent.add(first.session);
+    apply(filterAt(1));
+    expect(generationsOf(first)).toEqual([1]);
+    expect(rollout.report(key)).toBeUndefined();
+  });
+
+  it('tries only on proxies that the filter selects, and others wait for nothing', () => {
+    const other = connect('other', { app: 'other' });
+    const web = connect('web', { app: 'web' });
+    const elsewhere = connect('elsewhere', { app: 'web' }, 'elsewhere');
+    apply(filterAt(1, { workloadSelector: { app: 'web' } }));
+    expect(generationsOf(other, web, elsewhere)).toEqual([undefined, 1, undefined]);
+    expect(rollout.select(other.session.node).awaiting).toEqual([]);
+    expect(rollout.select(elsewhere.session.node).awaiting).toEqual([]);
+    expect(rollout.report(key)).toMatchObject({ proxies: 1 });
+  });
+
+  it('takes over a quarantine that the status tells of', () => {
+    const first = connect('first');
+    apply(filterAt(4, { quarantine: 'shop/far refused it' }));
+    expect(generationsOf(first)).toEqual([undefined]);
+    expect(rollout.report(key)).toEqual({
+      stage: 'quarantined',
+      refusal: undefined,
+      message: 'shop/far refused it',
+      servedGeneration: undefined,
+    });
+  });
+
+  it('leaves what it serves when the status tells that another replica quarantined it', () => {
+    const first = connect('first');
+    apply(filterAt(1));
+    acknowledge(first);
+    apply(filterAt(2));
+    acknowledge(first);
+    apply(filterAt(2, { quarantine: 'shop/far refused it' }));
+    expect(generationsOf(first)).toEqual([1]);
+  });
+
+  it('keeps its own words where the status repeats them', () => {
+    const first = connect('first');
+    apply(filterAt(1));
+    refuse(first);
+    apply(filterAt(1, { quarantine: 'repeated' }));
+    expect(rollout.report(key)).toMatchObject({ refusal: { proxy: 'shop/first' } });
+  });
+
+  it('gives everybody everything at once without canaries, and still quarantines', () => {
+    const [first, second] = [connect('first'), connect('second')];
+    start({ canaries: 0, deadlineMs: 5000 });
+    proxies.push(first, second);
+    apply(filterAt(1));
+    expect(generationsOf(first, second)).toEqual([1, 1]);
+    refuse(second);
+    expect(generationsOf(first, second)).toEqual([undefined, undefined]);
+  });
+});
