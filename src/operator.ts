@@ -22,8 +22,8 @@ import { createHttpRoutes } from './status/http-routes.ts';
 import { replicaIdentity } from './status/replication/replica-identity.ts';
 import { StatusPort } from './status/status-port.ts';
 import { version } from './version.ts';
-import { XdsRunnable } from './xds/xds-runnable.ts';
 import type { RolloutOptions } from './xds/rollout/rollout-report.ts';
+import { XdsRunnable } from './xds/xds-runnable.ts';
 
 export interface OperatorOptions {
   readonly kubeConfig: KubeConfig;

@@ -7,8 +7,8 @@ import { CommandError } from '../command-error.ts';
 import { healthPort, metricsPort } from '../default-ports.ts';
 import { loadMeshConfig } from '../load-mesh-config.ts';
 import type { OperatorFlags } from './operator-flags.ts';
-import { rolloutOf } from './serve-options.ts';
 import { readReplication } from './read-replication.ts';
+import { rolloutOf } from './serve-options.ts';
 
 /** Runs the operator until it is told to stop. Throws a {@link CommandError} when it cannot start or a part of it fails. */
 export async function serveOperator(flags: OperatorFlags): Promise<void> {

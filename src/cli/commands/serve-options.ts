@@ -34,7 +34,10 @@ export function addServeOptions(
     .option('--metrics-bind <host:port>', describe.metrics, address('--metrics-bind'))
     .option('--mesh-config <file>', "mesh-wide settings, in the words of Istio's MeshConfig")
     .addOption(
-      new Option('--envoy-filter-canaries <number>', 'proxies that try a new generation of an EnvoyFilter first; 0: everybody gets it')
+      new Option(
+        '--envoy-filter-canaries <number>',
+        'proxies that try a new generation of an EnvoyFilter first; 0: everybody gets it',
+      )
         .argParser(parseCount('--envoy-filter-canaries'))
         .default(defaultRolloutOptions.canaries),
     )

@@ -30,7 +30,15 @@ async function serve(options: ServeOptions & { readonly config: readonly string[
   const logger = createLogger({ level: options.logLevel, format: options.logFormat });
   const { config } = loadMeshConfig(options.meshConfig, (message) => logger.warn('Mesh config', { problem: message }));
   const { config: paths, xdsBind, httpBind, metricsBind } = options;
-  const standalone = await startStandalone({ paths, config, logger, xdsBind, httpBind, metricsBind, rollout: rolloutOf(options) }).catch((error) => {
+  const standalone = await startStandalone({
+    paths,
+    config,
+    logger,
+    xdsBind,
+    httpBind,
+    metricsBind,
+    rollout: rolloutOf(options),
+  }).catch((error) => {
     throw new CommandError(error instanceof Error ? error.message : String(error), 1, error);
   });
   logger.info('Serving', {
