@@ -53,7 +53,9 @@ export function createControlPlane({ isCluster, ...options }: ControlPlaneOption
   const rollout = new EnvoyFilterRollout({ mesh, clock, logger, options: options.rollout ?? defaultRolloutOptions });
   const xds = createXdsServer({ classes: new MeshClasses(mesh, logger, rollout), rollout, clock, logger, registry });
   const merged = new MergedPropagation({ local: xds.ledger, mesh, clock });
-  const status = new StatusTracker({ mesh, ledger: merged, clock, logger });
+  // In a cluster pods tell of every workload, those behind other replicas too.
+  const proxies = isCluster ? {} : { proxies: () => xds.nodes() };
+  const status = new StatusTracker({ mesh, ledger: merged, clock, logger, ...proxies });
   const close = () => {
     namespaces?.close();
     rollout.close();

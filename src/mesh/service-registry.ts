@@ -14,6 +14,7 @@ import {
   listenerProtocol,
   type Service,
   type ServiceSpec,
+  selects,
   type Workload,
 } from './service.ts';
 import { isVisibleTo, overlap } from './visibility.ts';
@@ -59,6 +60,7 @@ export class ServiceRegistry {
   /** Hosts that found a pool exhausted. */
   readonly #waiting = new Set<string>();
   readonly #touches: Touches;
+  readonly #workloadListeners = new Set<(namespace: string) => void>();
 
   constructor(pools: readonly AddressPool[], touches: Touches) {
     this.#pools = pools;
@@ -144,6 +146,17 @@ export class ServiceRegistry {
   /** The services whose selector picks a workload. */
   selecting(workload: Workload): ServiceSpec[] {
     return this.#workloads.selecting(workload);
+  }
+
+  /** The workloads of a namespace, as far as objects tell of them: pods and WorkloadEntries. */
+  workloadsIn(namespace: string): Iterable<Workload> {
+    return this.#workloads.in(namespace);
+  }
+
+  /** Calls `listener` with a namespace in which a workload came, went or got other labels. Returns the way out. */
+  onWorkloads(listener: (namespace: string) => void): () => void {
+    this.#workloadListeners.add(listener);
+    return () => this.#workloadListeners.delete(listener);
   }
 
   /** What became of each host of an object. */
@@ -240,6 +253,11 @@ export class ServiceRegistry {
     for (const spec of specs) {
       const entry = this.#entries.get(spec)!;
       this.#moveEndpoints(entry, entry.declaredEndpoints);
+    }
+    const isSame = before && after && selects(before.labels, after.labels) && selects(after.labels, before.labels);
+    if (isSame) return;
+    for (const workload of [before, after]) {
+      for (const listener of workload ? this.#workloadListeners : []) listener(workload!.namespace);
     }
   }
 

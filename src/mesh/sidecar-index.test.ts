@@ -37,10 +37,105 @@ describe('SidecarIndex', () => {
     expect(select(namespace, labels as Record<string, string>)).toBe(expected);
   });
 
-  it('names the older rival of one that claims the same', () => {
-    const [first, second] = index.inNamespace('shop').filter((each) => !each.workloadSelector);
-    expect(index.olderRival(second!)?.name).toBe('default');
-    expect(index.olderRival(first!)).toBeUndefined();
+  describe('names what leaves a Sidecar no workload', () => {
+    const web = { app: 'web' };
+    it.each<[string, string, [string, number, Record<string, string>?][], string | undefined]>([
+      [
+        'an older one of the same selector',
+        'shop',
+        [
+          ['old', 1, web],
+          ['new', 2, { ...web }],
+        ],
+        'old is older and claims the same',
+      ],
+      [
+        'an older one that asks for less',
+        'shop',
+        [
+          ['old', 1, web],
+          ['new', 2, { ...web, tier: 'one' }],
+        ],
+        'old is older and selects every workload that this one does',
+      ],
+      [
+        'not one that asks for more',
+        'shop',
+        [
+          ['old', 1, { ...web, tier: 'one' }],
+          ['new', 2, web],
+        ],
+        undefined,
+      ],
+      [
+        'not one that overlaps',
+        'shop',
+        [
+          ['old', 1, { tier: 'one' }],
+          ['new', 2, web],
+        ],
+        undefined,
+      ],
+      [
+        'not a younger one',
+        'shop',
+        [
+          ['new', 1, web],
+          ['young', 2, web],
+        ],
+        undefined,
+      ],
+      [
+        'the older of two without a selector',
+        'shop',
+        [
+          ['old', 1],
+          ['new', 2],
+        ],
+        'old is older and claims the same',
+      ],
+      [
+        'of the same age by name',
+        'shop',
+        [
+          ['a', 1],
+          ['new', 1],
+        ],
+        'a is older and claims the same',
+      ],
+      [
+        'an empty selector before none, though younger',
+        'shop',
+        [
+          ['new', 1],
+          ['every', 2, {}],
+        ],
+        'every has a selector, which goes before none, and selects every workload',
+      ],
+      [
+        'but not the default of the mesh, which is for other namespaces too',
+        'root',
+        [
+          ['new', 1],
+          ['every', 2, {}],
+        ],
+        undefined,
+      ],
+      [
+        'an older empty selector',
+        'shop',
+        [
+          ['every', 1, {}],
+          ['new', 2, web],
+        ],
+        'every is older and selects every workload that this one does',
+      ],
+    ])('%s', (_, namespace, objects, expected) => {
+      const some = new SidecarIndex();
+      for (const [name, age, selector] of objects) some.put(sidecar(namespace, name, age, selector));
+      const rival = some.rivalOf(some.inNamespace(namespace).find(({ name }) => name === 'new')!, 'root');
+      expect(rival && `${rival.key.split('/').pop()} ${rival.why}`).toBe(expected);
+    });
   });
 
   it('forgets what is deleted', () => {

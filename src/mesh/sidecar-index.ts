@@ -2,6 +2,12 @@ import type { ObjectKey } from './object-key.ts';
 import { selects } from './service.ts';
 import type { Sidecar } from './sidecar.ts';
 
+/** What takes every workload from a Sidecar, and why it may; `why` completes the sentence 'Sidecar shop/web ...'. */
+export interface Rival {
+  readonly key: ObjectKey;
+  readonly why: string;
+}
+
 /** Finds the Sidecar of a workload in Istio's order: by selector, the namespace's default, the root namespace's default. */
 export class SidecarIndex {
   /** By namespace, older first. */
@@ -11,7 +17,7 @@ export class SidecarIndex {
     this.delete(sidecar.key, sidecar.namespace);
     const siblings = this.#byNamespace.get(sidecar.namespace) ?? [];
     siblings.push(sidecar);
-    siblings.sort((a, b) => a.createdAtMs - b.createdAtMs || (a.name < b.name ? -1 : 1));
+    siblings.sort((a, b) => (isBefore(a, b) ? -1 : 1));
     this.#byNamespace.set(sidecar.namespace, siblings);
   }
 
@@ -32,19 +38,53 @@ export class SidecarIndex {
   }
 
   /**
-   * The older Sidecar that claims the same workloads as a whole: the same selector, or none, in the same namespace.
+   * The Sidecar that leaves another one no workload at all, whichever come: an older one whose selector asks for no more,
+   * of those without a selector the oldest, and one that selects everything in place of the namespace's default.
    * Selectors that merely overlap are decided for each workload by {@link select}.
    */
-  olderRival(sidecar: Sidecar): Sidecar | undefined {
-    const rivals = this.#byNamespace.get(sidecar.namespace) ?? [];
-    const first = rivals.find((other) => sameSelector(other.workloadSelector, sidecar.workloadSelector));
-    return first?.key === sidecar.key ? undefined : first;
+  rivalOf(sidecar: Sidecar, rootNamespace: string): Rival | undefined {
+    const { workloadSelector, namespace } = sidecar;
+    for (const other of this.inNamespace(namespace)) {
+      if (other.key === sidecar.key) {
+        if (workloadSelector || namespace === rootNamespace) return undefined;
+        continue;
+      }
+      if (sameSelector(other.workloadSelector, workloadSelector)) {
+        if (isBefore(other, sidecar)) return { key: other.key, why: 'is older and claims the same' };
+      } else if (other.workloadSelector && workloadSelector && selects(other.workloadSelector, workloadSelector)) {
+        return { key: other.key, why: 'is older and selects every workload that this one does' };
+      } else if (
+        other.workloadSelector &&
+        !workloadSelector &&
+        namespace !== rootNamespace &&
+        selects(other.workloadSelector, {})
+      ) {
+        return { key: other.key, why: 'has a selector, which goes before none, and selects every workload' };
+      }
+    }
+    return undefined;
+  }
+
+  /** The Sidecars, older ones of the same namespace with a selector, that may be in force where another one's selector picks as well. */
+  olderSelecting(sidecar: Sidecar): Sidecar[] {
+    if (!sidecar.workloadSelector) return [];
+    return this.inNamespace(sidecar.namespace).filter((other) => other.workloadSelector && isBefore(other, sidecar));
+  }
+
+  /** Every Sidecar of the mesh. */
+  *all(): Generator<Sidecar> {
+    for (const sidecars of this.#byNamespace.values()) yield* sidecars;
   }
 
   /** Every Sidecar of a namespace, older first. */
   inNamespace(namespace: string): readonly Sidecar[] {
     return this.#byNamespace.get(namespace) ?? [];
   }
+}
+
+/** Older first, of the same age by name. */
+function isBefore(a: Sidecar, b: Sidecar): boolean {
+  return a.createdAtMs === b.createdAtMs ? a.name < b.name : a.createdAtMs < b.createdAtMs;
 }
 
 function sameSelector(a?: Readonly<Record<string, string>>, b?: Readonly<Record<string, string>>): boolean {

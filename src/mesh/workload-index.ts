@@ -31,6 +31,11 @@ export class WorkloadIndex {
     return undefined;
   }
 
+  /** The workloads of a namespace. */
+  *in(namespace: string): Generator<Workload> {
+    for (const byNamespace of [this.#others, this.#pods]) yield* byNamespace.get(namespace)?.values() ?? [];
+  }
+
   /** Takes in a service that has a selector. */
   addSelecting(spec: ServiceSpec): void {
     const specs = this.#selecting.get(spec.namespace);

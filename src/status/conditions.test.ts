@@ -158,7 +158,7 @@ describe('decideConditions', () => {
     ],
     [
       'a rival',
-      { rival: 'Sidecar/shop/older' },
+      { rival: { key: 'Sidecar/shop/older', why: 'is older and claims the same' } },
       { Accepted: ['False', 'Conflicted'], Ready: ['False', 'NotAccepted'], Stalled: ['True', 'Invalid'] },
     ],
     ['no workload', { selectsNothing: true }, { ResolvedRefs: ['False', 'NoMatchingWorkloads'], Ready: ['True', 'Propagated'] }],

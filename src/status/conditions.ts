@@ -3,6 +3,7 @@ import type { Condition } from '../api/status.ts';
 import { parseObjectKey } from '../mesh/object-key.ts';
 import { explainPrecedence } from '../mesh/service.ts';
 import type { HostOutcome } from '../mesh/service-registry.ts';
+import type { Rival } from '../mesh/sidecar-index.ts';
 import type { Verdict } from '../mesh/verdict.ts';
 import type { Propagation } from '../xds/ledger.ts';
 import type { PatchReport } from '../xds/proxy-class.ts';
@@ -18,8 +19,8 @@ export interface Gathered {
   readonly verdict: Verdict;
   /** The hosts of a ServiceEntry; empty for other kinds. */
   readonly hosts: readonly HostOutcome[];
-  /** An older object of the same kind that claims the same as a whole. */
-  readonly rival: string | undefined;
+  /** An object of the same kind that leaves this one nothing, and why it may. */
+  readonly rival: Rival | undefined;
   /** Names that the object refers to and that nothing bears. */
   readonly missingHosts: readonly string[];
   /** The object selects workloads, and there is none. */
@@ -70,7 +71,7 @@ export function decideAccepted({ verdict, hosts, rival }: Pick<Gathered, 'verdic
     return decide('Invalid', `${list(errors)} (${inForce})`);
   }
   if (verdict.outcome === 'unsupported') return decide('Unsupported', list(errors));
-  if (rival) return decide('Conflicted', `${kindAndName(rival)} is older and claims the same; it is the one in force`);
+  if (rival) return decide('Conflicted', `${kindAndName(rival.key)} ${rival.why}; it is the one in force`);
   const conflicts = hosts.flatMap(describeConflicts);
   if (conflicts.length) return decide('Conflicted', list(conflicts));
   const warnings = verdict.findings.filter(({ severity }) => severity === 'warning').map(formatFinding);

@@ -1,13 +1,15 @@
 import type { Condition } from '../api/status.ts';
 import type { Mesh } from '../mesh/mesh.ts';
-import { findMissingHosts } from '../mesh/missing-hosts.ts';
 import { type ObjectKey, parseObjectKey } from '../mesh/object-key.ts';
+import type { ProxyNode } from '../mesh/proxy.ts';
 import type { Verdict } from '../mesh/verdict.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { decideConditions, type Gathered } from './conditions.ts';
+import { judgeSidecar } from './judge-sidecar.ts';
 import type { PropagationSource } from './propagation-source.ts';
 import { type ObjectStatus, renderStatus } from './render-status.ts';
+import { SidecarWatch } from './sidecar-watch.ts';
 
 interface Tracked {
   status: ObjectStatus;
@@ -27,6 +29,8 @@ export interface StatusTrackerOptions {
   readonly ledger: PropagationSource;
   readonly clock: Clock;
   readonly logger: Logger;
+  /** The connected proxies, where no object tells of the workloads behind them; default: none. */
+  readonly proxies?: () => Iterable<ProxyNode>;
 }
 
 /** How often objects that are not ready are looked at again, so that waiting too long is noticed, in milliseconds. */
@@ -45,6 +49,11 @@ export class StatusTracker {
   readonly #tracked = new Map<ObjectKey, Tracked>();
   readonly #unready = new Set<ObjectKey>();
   readonly #dirty = new Set<ObjectKey>();
+  /** Objects that miss something they refer to. */
+  readonly #unresolved = new Set<ObjectKey>();
+  readonly #watch: SidecarWatch;
+  /** Namespaces of the proxies that were connected when it was last asked. */
+  #proxyNamespaces = new Set<string>();
   readonly #listeners = new Set<(key: ObjectKey, status: ObjectStatus | undefined) => void>();
   readonly #unsubscribe: (() => void)[];
   #cancelRecheck: (() => void) | undefined;
@@ -55,11 +64,13 @@ export class StatusTracker {
   constructor(options: StatusTrackerOptions) {
     this.#options = options;
     const { mesh, ledger } = options;
+    this.#watch = new SidecarWatch(mesh);
     this.#unsubscribe = [
       mesh.verdicts.onChange((key) => this.#update(key)),
       ledger.onDirty((objects) => {
         // A proxy that comes or goes moves every count, but no latch of what is ready: that is counted when someone asks.
         this.#updateSoon(objects === 'all' ? this.#unready : objects);
+        if (objects === 'all') this.#noteProxies();
       }),
     ];
     this.#recheckSoon();
@@ -85,6 +96,7 @@ export class StatusTracker {
     this.#standing = standing;
     this.#tracked.clear();
     this.#unready.clear();
+    this.#unresolved.clear();
   }
 
   /** Calls `listener` when a status differs from before; with undefined when the object is gone. Returns the way out. */
@@ -96,9 +108,17 @@ export class StatusTracker {
   /** Stops listening and waiting. */
   close(): void {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
+    this.#watch.close();
     this.#cancelRecheck?.();
     this.#cancelWork?.();
     this.#listeners.clear();
+  }
+
+  /** Who is connected decides what a selector finds. */
+  #noteProxies(): void {
+    const before = this.#proxyNamespaces;
+    this.#proxyNamespaces = new Set(Array.from(this.#options.proxies?.() ?? [], ({ namespace }) => namespace));
+    for (const namespace of [...before, ...this.#proxyNamespaces]) this.#watch.noteProxies(namespace);
   }
 
   #updateSoon(keys: Iterable<ObjectKey>): void {
@@ -135,6 +155,7 @@ export class StatusTracker {
       if (!before) return;
       this.#tracked.delete(key);
       this.#unready.delete(key);
+      this.#unresolved.delete(key);
       for (const listener of this.#listeners) listener(key, undefined);
       return;
     }
@@ -161,16 +182,18 @@ export class StatusTracker {
     const { mesh, ledger, clock } = this.#options;
     const verdict = mesh.verdicts.get(key)!;
     const fragment = mesh.get(key);
+    const standing =
+      fragment?.kind === 'sidecar' ? judgeSidecar(fragment.sidecar, mesh, this.#options.proxies?.() ?? []) : undefined;
     const propagation = ledger.propagation(key);
     const hosts = mesh.services.outcomes(key);
-    const sidecar = fragment?.kind === 'sidecar' ? fragment.sidecar : undefined;
     const now = clock.now();
     return {
-      verdict,
+      verdict: standing?.warnings.length ? { ...verdict, findings: [...verdict.findings, ...standing.warnings] } : verdict,
       hosts,
-      rival: sidecar && mesh.sidecars.olderRival(sidecar)?.key,
-      missingHosts: sidecar ? findMissingHosts(sidecar, mesh.services, mesh.config.rootNamespace) : [],
-      selectsNothing: hosts.some(({ service }) => service.spec.workloadSelector && !service.endpoints.length),
+      rival: standing?.rival,
+      missingHosts: standing?.missingHosts ?? [],
+      selectsNothing:
+        standing?.selectsNothing ?? hosts.some(({ service }) => service.spec.workloadSelector && !service.endpoints.length),
       matchablePatches:
         fragment?.kind === 'envoyFilter'
           ? fragment.envoyFilter.patches.filter(({ applyTo }) => applyTo !== 'BOOTSTRAP').map(({ index }) => index)
@@ -203,6 +226,8 @@ export class StatusTracker {
     if (tracked.wasReady && !wasReady && propagation.affected > 0) tracked.completedAtMs ??= clock.now();
     if (tracked.wasReady) this.#unready.delete(key);
     else this.#unready.add(key);
+    if (conditions.some(({ type, status }) => type === 'ResolvedRefs' && status === 'False')) this.#unresolved.add(key);
+    else this.#unresolved.delete(key);
     const status = renderStatus(gathered, conditions, tracked);
     const isChanged = JSON.stringify(status) !== JSON.stringify(tracked.status);
     tracked.status = status;
@@ -224,6 +249,7 @@ export class StatusTracker {
   #recheckSoon(): void {
     this.#cancelRecheck = this.#options.clock.setTimer(() => {
       this.#updateSoon(this.#unready);
+      this.#updateSoon(this.#watch.drain(this.#unresolved));
       this.#recheckSoon();
     }, recheckMs);
   }

@@ -97,19 +97,39 @@ const egress = fc.record(
   { requiredKeys: ['hosts'] },
 );
 
+const ingress = fc.record(
+  {
+    port: fc.record({
+      number: fc.constantFrom(8080, 9090),
+      name: fc.constant('in'),
+      protocol: fc.constantFrom('HTTP', 'TCP', '', 'HTTPS'),
+    }),
+    bind: fc.constantFrom('127.0.0.1', '::1'),
+    captureMode: fc.constantFrom('DEFAULT' as const, 'NONE' as const),
+    defaultEndpoint: fc.constantFrom('127.0.0.1:18080', '0.0.0.0:9090', '[::]:9090', ':9090', 'unix:///run/app.sock'),
+    connectionPool: fc.constantFrom({ http: { http1MaxPendingRequests: 1 } }),
+  },
+  { requiredKeys: ['port'] },
+);
+
 export const arbitrarySidecar: fc.Arbitrary<KubernetesObject> = fc
   .record({
     metadata: metadata(['s1', 's2']),
-    workloadSelector: fc.option(
+    workloadSelector: fc.oneof(
+      fc.constantFrom(undefined, {}),
       label.map((labels) => ({ labels })),
-      { nil: undefined },
     ),
     // Validation holds a Sidecar to one listener a port, the catch-all last.
     egress: fc
       .uniqueArray(egress, { maxLength: 2, selector: (listener) => listener.port?.number ?? 0 })
       .map((listeners) => listeners.toSorted((a, b) => Number(!a.port) - Number(!b.port))),
-    ingress: fc.constantFrom([], [{ port: { number: 8080, protocol: 'HTTP', name: 'in' }, defaultEndpoint: '127.0.0.1:18080' }]),
-    outboundTrafficPolicy: fc.constantFrom(undefined, { mode: 'REGISTRY_ONLY' as const }),
+    ingress: fc.uniqueArray(ingress, { maxLength: 2, selector: (listener) => listener.port.number }),
+    inboundConnectionPool: fc.constantFrom(undefined, { tcp: { maxConnections: 5 } }),
+    outboundTrafficPolicy: fc.constantFrom(
+      undefined,
+      { mode: 'REGISTRY_ONLY' as const },
+      { mode: 'ALLOW_ANY' as const, egressProxy: { host: 'a.example.com', port: { number: 9080 } } },
+    ),
   })
   .map(({ metadata: meta, ...spec }) => ({ apiVersion: 'networking.istio.io/v1', kind: 'Sidecar', metadata: meta, spec }));
 

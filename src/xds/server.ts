@@ -56,6 +56,8 @@ export interface XdsServer {
   listen(host: string, port: number, options?: PortOptions): Promise<BoundAddress>;
   /** Every connected proxy. */
   proxies(): ProxyReport[];
+  /** The nodes of the connected proxies. */
+  nodes(): Iterable<ProxyNode>;
   /** What a connected proxy is given, by type; `proxy`: `namespace/name`. Undefined: it is not connected. */
   resources(proxy: string): ReadonlyMap<TypeUrl, readonly Resource[]> | undefined;
   /** Takes no one in any more, ends every stream with UNAVAILABLE behind what is written, and resolves when all are gone or `deadlineMs` is over. */
@@ -123,6 +125,10 @@ class GrpcXdsServer implements XdsServer, StreamHost {
 
   proxies(): ProxyReport[] {
     return Array.from(this.#registry.sessions(), reportProxy);
+  }
+
+  *nodes(): Generator<ProxyNode> {
+    for (const { node } of this.#registry.sessions()) yield node;
   }
 
   resources(proxy: string): ReadonlyMap<TypeUrl, readonly Resource[]> | undefined {

@@ -39,7 +39,7 @@ export function findProblems(mesh: Mesh): MeshProblem[] {
     const verdict = mesh.verdicts.get(key)!;
     const { kind, namespace, name } = parseObjectKey(key);
     const fragment = mesh.get(key);
-    const rival = fragment?.kind === 'sidecar' ? mesh.sidecars.olderRival(fragment.sidecar)?.key : undefined;
+    const rival = fragment?.kind === 'sidecar' ? mesh.sidecars.rivalOf(fragment.sidecar, mesh.config.rootNamespace) : undefined;
     const accepted = decideAccepted({ verdict, hosts: mesh.services.outcomes(key), rival });
     if (accepted.status === 'True' || verdict.outcome === 'invalid') return [];
     const severity = verdict.outcome === 'unsupported' ? 'error' : 'warning';
