@@ -7,6 +7,7 @@ import { type InboundPort, inboundBinds } from '../listeners/inbound-listener.ts
 import { address } from '../messages.ts';
 import { inboundClusterName, loopbackAddresses } from '../names.ts';
 import { type ClusterInit, fromSidecar, sealCluster, toOriginalDestination } from './fixed-clusters.ts';
+import { servicesMetadata } from './services-metadata.ts';
 import { pooledProtocolOptions, poolLimits, protocolOptions } from './upstream-options.ts';
 
 /** Where an inbound port leads: to the address that the connection was made to, at a port of its own if it has one, or to a fixed one. */
@@ -22,6 +23,7 @@ export function buildInboundCluster(port: InboundPort, traits: ProxyTraits, conf
     name,
     typedExtensionProtocolOptions: pool ? pooledProtocolOptions(protocol, pool) : protocolOptions(protocol),
     ...(pool ? poolLimits(pool) : {}),
+    ...(port.services.length ? { metadata: servicesMetadata(port.services) } : {}),
     ...discover(name, port, traits),
   };
   return sealCluster(config, init, port.provenance);

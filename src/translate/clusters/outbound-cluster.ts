@@ -17,6 +17,7 @@ import { buildLoadAssignment, provenanceOf } from '../endpoints.ts';
 import { duration, fromAds } from '../messages.ts';
 import { outboundClusterName } from '../names.ts';
 import { seal } from '../seal.ts';
+import { servicesMetadata } from './services-metadata.ts';
 import { protocolOptions, unlimitedConnections } from './upstream-options.ts';
 
 /** Whether a service's endpoints come over EDS: the cluster then stands still while they move. */
@@ -33,9 +34,7 @@ export function buildOutboundCluster(service: Service, port: ServicePort, traits
     connectTimeout: duration(config.connectTimeoutMs),
     lbPolicy: Cluster_LbPolicy.LEAST_REQUEST,
     circuitBreakers: unlimitedConnections,
-    metadata: {
-      filterMetadata: { istio: { services: [{ host: spec.hostname, name: spec.hostname, namespace: spec.namespace }] } },
-    },
+    metadata: servicesMetadata([spec]),
     typedExtensionProtocolOptions: protocolOptions(port.protocol),
   });
   discover(cluster, service, port, traits, config);

@@ -7,7 +7,7 @@ import type { ConnectionPool } from '../../mesh/connection-pool.ts';
 import type { ObjectKey } from '../../mesh/object-key.ts';
 import { bindsIngress, type ProxyTraits, type ProxyView } from '../../mesh/proxy-view.ts';
 import type { ServerTls } from '../../mesh/server-tls.ts';
-import { listenerProtocol } from '../../mesh/service.ts';
+import { listenerProtocol, type ServiceSpec } from '../../mesh/service.ts';
 import { address, duration } from '../messages.ts';
 import { inboundClusterName, listenerName, wildcardAddresses } from '../names.ts';
 import { seal } from '../seal.ts';
@@ -22,6 +22,8 @@ export interface InboundPort {
   /** What comes out where TLS ends at the proxy. */
   readonly protocol: Protocol;
   readonly provenance: readonly ObjectKey[];
+  /** The services whose port it is: what an EnvoyFilter's `cluster.service` is compared with. */
+  readonly services: readonly ServiceSpec[];
   /** A Sidecar ingress listener's, as Istio writes it. */
   readonly defaultEndpoint?: string;
   /** Where it listens, or would; absent: on the addresses of the workload. */
@@ -37,14 +39,16 @@ export function inboundPorts(view: ProxyView): InboundPort[] {
   return ports.sort((a, b) => a.number - b.number);
 }
 
-function ingressPorts({ ingress, traits, inboundConnectionPool, sidecarKey }: ProxyView): InboundPort[] {
+function ingressPorts({ ingress, inbound, traits, inboundConnectionPool, sidecarKey }: ProxyView): InboundPort[] {
   return ingress.map((listener) => {
     const { port, bind, tls, defaultEndpoint } = listener;
     const pool = listener.connectionPool ?? inboundConnectionPool;
+    const services = inbound.filter(({ targetPort }) => targetPort === port.number).map(({ service }) => service.spec);
     return {
       number: port.number,
       protocol: tls ? afterTermination(port.protocol) : port.protocol,
-      provenance: sidecarKey ? [sidecarKey] : [],
+      provenance: [...(sidecarKey ? [sidecarKey] : []), ...services.map(({ owner }) => owner)],
+      services,
       ...(defaultEndpoint === undefined ? {} : { defaultEndpoint }),
       ...(bind === undefined ? {} : { bind }),
       bindsToPort: bindsIngress(listener, traits),
@@ -58,11 +62,14 @@ function ingressPorts({ ingress, traits, inboundConnectionPool, sidecarKey }: Pr
 function servicePorts({ inbound, traits, inboundConnectionPool: pool, sidecarKey }: ProxyView): InboundPort[] {
   const ports = new Map<number, InboundPort>();
   for (const { service, port, targetPort } of traits.interceptionMode === 'NONE' ? [] : inbound) {
-    if (ports.has(targetPort) || listenerProtocol(port.protocol) === 'none') continue;
+    if (listenerProtocol(port.protocol) === 'none') continue;
+    // Two services may lead to one port of the workload: the first says how it is served.
+    const first = ports.get(targetPort);
     ports.set(targetPort, {
       number: targetPort,
-      protocol: port.protocol,
-      provenance: [service.spec.owner, ...(pool && sidecarKey ? [sidecarKey] : [])],
+      protocol: first?.protocol ?? port.protocol,
+      provenance: [...(first?.provenance ?? []), service.spec.owner, ...(pool && sidecarKey ? [sidecarKey] : [])],
+      services: [...(first?.services ?? []), service.spec],
       bindsToPort: false,
       ...(pool ? { pool } : {}),
     });
