@@ -19,6 +19,8 @@ import { buildInboundHttp, buildTcpProxy, httpInspector } from './filters.ts';
 /** A port of the proxy's own workload: declared by a service that it serves, or by its Sidecar's ingress. */
 export interface InboundPort {
   readonly number: number;
+  /** The port by which clients know it: it names the virtual host. Default: the same. */
+  readonly servicePort?: number;
   /** What comes out where TLS ends at the proxy. */
   readonly protocol: Protocol;
   readonly provenance: readonly ObjectKey[];
@@ -67,6 +69,7 @@ function servicePorts({ inbound, traits, inboundConnectionPool: pool, sidecarKey
     const first = ports.get(targetPort);
     ports.set(targetPort, {
       number: targetPort,
+      servicePort: first?.servicePort ?? port.number,
       protocol: first?.protocol ?? port.protocol,
       provenance: [...(first?.provenance ?? []), service.spec.owner, ...(pool && sidecarKey ? [sidecarKey] : [])],
       services: [...(first?.services ?? []), service.spec],
@@ -102,7 +105,7 @@ export function inboundChains(port: InboundPort, { config, traits }: ProxyView):
   };
   const http = (): ChainDraft => ({
     ...common,
-    filter: buildInboundHttp(`inbound_${name}`, port.number, cluster, config, tls?.clients !== undefined),
+    filter: buildInboundHttp(`inbound_${name}`, port.servicePort ?? port.number, cluster, config, tls?.clients !== undefined),
   });
   const limits = { idleTimeoutMs: pool?.tcpIdleTimeoutMs, maxDurationMs: pool?.maxConnectionDurationMs };
   const tcp = (): ChainDraft => ({ ...common, filter: buildTcpProxy(cluster, config, limits) });

@@ -19,6 +19,8 @@ const directory = join(import.meta.dirname, 'testdata');
 interface Header {
   /** Which proxy asks. */
   readonly proxy?: Partial<ProxyNode>;
+  /** The objects of testdata/worlds that it sees, besides those of the case. */
+  readonly world: string;
 }
 
 describe('patches', () => {
@@ -26,7 +28,8 @@ describe('patches', () => {
     it(file.replace('.in.yaml', ''), async () => {
       const text = readFileSync(join(directory, file), 'utf8');
       const header = (parseAllDocuments(text)[0]!.toJS() ?? {}) as Header;
-      const actual = await explain(header, text.split('\n---\n').slice(1).join('\n---\n'));
+      const world = readFileSync(join(directory, 'worlds', `${header.world}.yaml`), 'utf8');
+      const actual = await explain(header, [world, ...text.split('\n---\n').slice(1)].join('\n---\n'));
       const expected = join(directory, file.replace('.in.yaml', '.out.yaml'));
       if (isUpdate || !existsSync(expected)) {
         if (process.env.CI && !isUpdate) throw new Error(`${expected} is missing`);
