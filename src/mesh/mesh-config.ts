@@ -1,4 +1,5 @@
 import type { LabelSelector } from '../api/label-selector.ts';
+import type { ProxyConfig } from './proxy-config.ts';
 import type { OutboundTrafficMode } from './sidecar.ts';
 
 /** The mesh-wide settings, by the words of Istio's MeshConfig. */
@@ -20,6 +21,10 @@ export interface MeshConfig {
   readonly protocolDetectionTimeoutMs: number;
   /** How often DNS clusters resolve anew, in milliseconds, where the answer's TTL does not say. */
   readonly dnsRefreshRateMs: number;
+  /** What every proxy's ProxyConfig says where its pod does not; Weft reads it where it injects. */
+  readonly defaultConfig: ProxyConfig;
+  /** Whether an injected pod's own metrics are scraped through its sidecar, where the pod does not say. */
+  readonly enablePrometheusMerge: boolean;
   /** Weft's own: pools of automatic addresses, as CIDRs; empty: no addresses of that family. */
   readonly automaticAddresses: { readonly ipv4: string; readonly ipv6: string };
 }
@@ -35,5 +40,7 @@ export const defaultMeshConfig: MeshConfig = {
   connectTimeoutMs: 10_000,
   protocolDetectionTimeoutMs: 0,
   dnsRefreshRateMs: 60_000,
+  defaultConfig: {},
+  enablePrometheusMerge: true,
   automaticAddresses: { ipv4: '240.0.0.0/4', ipv6: '2001:2::/48' },
 };

@@ -17,6 +17,27 @@ describe('parseMeshConfig', () => {
     });
   });
 
+  it('reads defaultConfig, warns of what means nothing in it, and refuses what is no value', () => {
+    const { config, problems } = parseMeshConfig(
+      'enablePrometheusMerge: false\ndefaultConfig:\n  concurrency: 4\n  terminationDrainDuration: 20s\n  hold_application_until_proxy_starts: true\n' +
+        '  proxyMetadata: { ISTIO_META_DNS_CAPTURE: true }\n  tracing: { sampling: 1 }\n  concurency: 1\n',
+    );
+    expect(config.enablePrometheusMerge).toBe(false);
+    expect(config.defaultConfig).toEqual({
+      concurrency: 4,
+      terminationDrainDurationMs: 20_000,
+      holdApplicationUntilProxyStarts: true,
+      proxyMetadata: { ISTIO_META_DNS_CAPTURE: 'true' },
+    });
+    expect(problems.map(({ severity, message }) => `${severity} ${message}`)).toEqual([
+      'warning defaultConfig.tracing means nothing to Weft and is ignored',
+      'warning defaultConfig.concurency means nothing to Weft and is ignored',
+    ]);
+    expect(parseMeshConfig('defaultConfig: { concurrency: -1, statusPort: many }').problems[0]!.message).toBe(
+      'defaultConfig.concurrency: expected a whole number from 0 to 1024, found -1; statusPort: expected a whole number from 0 to 65535, found "many"',
+    );
+  });
+
   it('reads discoverySelectors, and says all that is wrong with them', () => {
     const { config, problems } = parseMeshConfig(
       'discoverySelectors:\n- matchLabels: { mesh: on }\n- matchExpressions: [{ key: team, operator: In, values: [a] }]\n',

@@ -3,6 +3,7 @@ import { subnetProblem } from '../api/address.ts';
 import { parseDurationMs } from '../api/duration.ts';
 import { readLabelSelector } from '../api/label-selector.ts';
 import { defaultMeshConfig, type MeshConfig } from './mesh-config.ts';
+import { readProxyConfig } from './proxy-config.ts';
 
 /** A problem of a mesh config, at its place in the file. */
 export interface MeshConfigProblem {
@@ -40,6 +41,12 @@ const readers: Record<string, FieldReader> = {
   connectTimeout: (value) => readDuration(value, 1, (connectTimeoutMs) => ({ connectTimeoutMs })),
   protocolDetectionTimeout: (value) => readDuration(value, 0, (protocolDetectionTimeoutMs) => ({ protocolDetectionTimeoutMs })),
   dnsRefreshRate: (value) => readDuration(value, 1, (dnsRefreshRateMs) => ({ dnsRefreshRateMs })),
+  defaultConfig: (value) => {
+    const { config, problems } = readProxyConfig(value);
+    return problems.length ? `.${problems.join('; ')}` : { defaultConfig: config };
+  },
+  enablePrometheusMerge: (value) =>
+    typeof value === 'boolean' ? { enablePrometheusMerge: value } : 'expected true or false',
   automaticAddresses: (value) => {
     if (!isMap(value)) return 'expected a map with ipv4 and ipv6';
     const { ipv4 = defaultMeshConfig.automaticAddresses.ipv4, ipv6 = defaultMeshConfig.automaticAddresses.ipv6 } = (value ??
@@ -79,8 +86,13 @@ export function parseMeshConfig(text: string): { config: MeshConfig; problems: M
       continue;
     }
     const result = read(content);
-    if (typeof result === 'string') report('error', offset, `${name}${result.startsWith('[') ? '' : ': '}${result}`);
+    if (typeof result === 'string') report('error', offset, `${name}${/^[[.]/.test(result) ? '' : ': '}${result}`);
     else config = { ...config, ...result };
+    if (name === 'defaultConfig') {
+      const { ignored, unknown } = readProxyConfig(content);
+      for (const field of [...ignored, ...unknown])
+        report('warning', offset, `defaultConfig.${field} means nothing to Weft and is ignored`);
+    }
   }
   const problem = accessLogProblem(config);
   if (problem) report('error', 0, problem);
