@@ -1,0 +1,92 @@
+import { type Container, type Handler, type Pod, type PodMetadata, proxyContainerName } from './pod.ts';
+import { handlersOf, replaceHandlers } from './probes/handlers.ts';
+import {
+  type ContainerOverrides,
+  type InjectionStatus,
+  type OriginalRecord,
+  overridesAnnotation,
+  readRecord,
+  recordAnnotation,
+  statusAnnotation,
+} from './record.ts';
+
+/**
+ * The pod as it was before it was injected; a pod that was not is given back as it is. What others have added since is kept.
+ * Of a pod that Istio injected, which keeps no record of its own, everything is taken away that its status names and its probes are
+ * led back to where they went.
+ */
+export function stripPod(pod: Pod): Pod {
+  const status = readRecord<InjectionStatus>(pod, statusAnnotation);
+  if (!status) return pod;
+  const overrides = readRecord<ContainerOverrides>(pod, overridesAnnotation) ?? {};
+  const record = readRecord<OriginalRecord>(pod, recordAnnotation) ?? { handlers: handlersOfIstio(pod) };
+  const { containers, initContainers, volumes, imagePullSecrets, ...spec } = pod.spec;
+  const restore = (list: readonly Container[] | undefined, injected: unknown, own: unknown): Container[] =>
+    insert(without(list, injected), containersIn(own), overrides.positions).map((container) =>
+      replaceHandlers(container, record.handlers ?? {}),
+    );
+  return {
+    ...pod,
+    ...(pod.metadata && { metadata: restoreMetadata(pod.metadata, record) }),
+    spec: {
+      ...spec,
+      containers: restore(containers, status.containers, overrides.containers),
+      ...unlessEmpty('initContainers', restore(initContainers, status.initContainers, overrides.initContainers)),
+      ...unlessEmpty('volumes', without(volumes, status.volumes)),
+      ...unlessEmpty('imagePullSecrets', without(imagePullSecrets, status.imagePullSecrets)),
+    },
+  };
+}
+
+function without<Entry extends { readonly name: string }>(list: readonly Entry[] = [], names: unknown): Entry[] {
+  const injected = new Set(Array.isArray(names) ? names : []);
+  return list.filter(({ name }) => !injected.has(name));
+}
+
+/** What another's annotation claims to be containers; only what has a name is believed. */
+function containersIn(value: unknown): Container[] {
+  return Array.isArray(value) ? value.filter((entry) => typeof entry?.name === 'string') : [];
+}
+
+/** Containers put back where they stood, the first place first. */
+function insert(list: readonly Container[], own: readonly Container[], positions: Readonly<Record<string, number>> = {}): Container[] {
+  const whole = [...list];
+  const placeOf = ({ name }: Container): number => positions[name] ?? Number.MAX_SAFE_INTEGER;
+  for (const container of [...own].sort((a, b) => placeOf(a) - placeOf(b))) {
+    if (!whole.some(({ name }) => name === container.name)) whole.splice(placeOf(container), 0, container);
+  }
+  return whole;
+}
+
+function restoreMetadata(metadata: PodMetadata, record: OriginalRecord): PodMetadata {
+  const { labels, annotations, ...rest } = metadata;
+  const gone = { [statusAnnotation]: null, [overridesAnnotation]: null, [recordAnnotation]: null };
+  return {
+    ...rest,
+    ...unlessEmpty('labels', restoreTexts(labels, record.labels)),
+    ...unlessEmpty('annotations', restoreTexts(annotations, { ...record.annotations, ...gone })),
+  };
+}
+
+function restoreTexts(
+  texts: Readonly<Record<string, string>> = {},
+  originals: Readonly<Record<string, string | null>> = {},
+): Record<string, string> {
+  const restored = { ...texts };
+  for (const [key, original] of Object.entries(originals)) {
+    if (original === null) delete restored[key];
+    else restored[key] = original;
+  }
+  return restored;
+}
+
+/** Istio's agent gets the original probes in this variable. */
+function handlersOfIstio(pod: Pod): Record<string, Handler> {
+  const proxy = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find(({ name }) => name === proxyContainerName);
+  const text = proxy?.env?.find(({ name }) => name === 'ISTIO_KUBE_APP_PROBERS')?.value;
+  return text === undefined ? {} : handlersOf(text);
+}
+
+function unlessEmpty<Key extends string>(key: Key, value: object): { readonly [K in Key]?: never } {
+  return (Object.keys(value).length ? { [key]: value } : {}) as { readonly [K in Key]?: never };
+}
