@@ -3,6 +3,7 @@ import { Command, CommanderError } from 'commander';
 import { version } from '../version.ts';
 import { CommandError } from './command-error.ts';
 import { addAnalyzeCommand } from './commands/analyze.ts';
+import { addInjectCommand } from './commands/inject.ts';
 import { addOperatorCommand } from './commands/operator.ts';
 import { addProxyConfigCommand } from './commands/proxy-config.ts';
 import { addProxyStatusCommand } from './commands/proxy-status.ts';
@@ -27,6 +28,7 @@ for (const add of [
   addStandaloneCommand,
   addTranslateCommand,
   addAnalyzeCommand,
+  addInjectCommand,
   addStatusCommand,
   addWaitCommand,
   addProxyStatusCommand,

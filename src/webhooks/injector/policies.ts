@@ -80,7 +80,9 @@ function namespaceLabel({ request, namespaceLabels }: Facts): Verdict | undefine
   if (value !== 'enabled') return skip(`its namespace has the label ${namespaceKey}=${value}`);
   return serves(request, 'default')
     ? undefined
-    : skip(`its namespace has the label ${namespaceKey}=enabled, which the default revision serves; this is ${request.config.revision}`);
+    : skip(
+        `its namespace has the label ${namespaceKey}=enabled, which the default revision serves; this is ${request.config.revision}`,
+      );
 }
 
 function namespaceRevision({ request, namespaceLabels }: Facts): Verdict | undefined {
@@ -104,7 +106,9 @@ function unlabelled({ request, namespaceLabels, labels }: Facts): Verdict | unde
   const asked = labels[injectKey] === 'true';
   const byDefault = request.config.enableNamespacesByDefault && !(injectKey in labels);
   if (!asked && !byDefault) {
-    return skip(`neither its namespace nor the pod asks for it by a label (${namespaceKey}=enabled, ${revisionKey}, ${injectKey}=true)`);
+    return skip(
+      `neither its namespace nor the pod asks for it by a label (${namespaceKey}=enabled, ${revisionKey}, ${injectKey}=true)`,
+    );
   }
   return serves(request, 'default') ? undefined : skip(`the default revision serves it; this is ${request.config.revision}`);
 }

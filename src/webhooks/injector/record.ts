@@ -17,12 +17,12 @@ export interface InjectionStatus {
   readonly revision: string;
 }
 
-/** The value of {@link overridesAnnotation}: the pod's own containers as they were. */
+/** The value of {@link overridesAnnotation}: the pod's own containers as they were, in the lists of the injected ones that they customise. */
 export interface ContainerOverrides {
   readonly containers?: readonly Container[];
   readonly initContainers?: readonly Container[];
-  /** Where each stood in its list, by its name; Weft's own. */
-  readonly positions?: Readonly<Record<string, number>>;
+  /** Where each stood itself, by its name; Weft's own. */
+  readonly origins?: Readonly<Record<string, { readonly list: 'containers' | 'initContainers'; readonly index: number }>>;
 }
 
 /** The value of {@link recordAnnotation}. */

@@ -20,18 +20,22 @@ export function stripPod(pod: Pod): Pod {
   if (!status) return pod;
   const overrides = readRecord<ContainerOverrides>(pod, overridesAnnotation) ?? {};
   const record = readRecord<OriginalRecord>(pod, recordAnnotation) ?? { handlers: handlersOfIstio(pod) };
-  const { containers, initContainers, volumes, imagePullSecrets, ...spec } = pod.spec;
-  const restore = (list: readonly Container[] | undefined, injected: unknown, own: unknown): Container[] =>
-    insert(without(list, injected), containersIn(own), overrides.positions).map((container) =>
-      replaceHandlers(container, record.handlers ?? {}),
-    );
+  const { containers: _, initContainers: __, volumes, imagePullSecrets, ...spec } = pod.spec;
+  const own = ownContainers(overrides);
+  const restore = (list: 'containers' | 'initContainers'): Container[] => {
+    const kept = without(pod.spec[list], status[list]);
+    for (const { container, origin } of own) {
+      if (origin.list === list && !kept.some(({ name }) => name === container.name)) kept.splice(origin.index, 0, container);
+    }
+    return kept.map((container) => replaceHandlers(container, record.handlers ?? {}));
+  };
   return {
     ...pod,
     ...(pod.metadata && { metadata: restoreMetadata(pod.metadata, record) }),
     spec: {
       ...spec,
-      containers: restore(containers, status.containers, overrides.containers),
-      ...unlessEmpty('initContainers', restore(initContainers, status.initContainers, overrides.initContainers)),
+      containers: restore('containers'),
+      ...unlessEmpty('initContainers', restore('initContainers')),
       ...unlessEmpty('volumes', without(volumes, status.volumes)),
       ...unlessEmpty('imagePullSecrets', without(imagePullSecrets, status.imagePullSecrets)),
     },
@@ -43,19 +47,16 @@ function without<Entry extends { readonly name: string }>(list: readonly Entry[]
   return list.filter(({ name }) => !injected.has(name));
 }
 
-/** What another's annotation claims to be containers; only what has a name is believed. */
-function containersIn(value: unknown): Container[] {
-  return Array.isArray(value) ? value.filter((entry) => typeof entry?.name === 'string') : [];
-}
-
-/** Containers put back where they stood, the first place first. */
-function insert(list: readonly Container[], own: readonly Container[], positions: Readonly<Record<string, number>> = {}): Container[] {
-  const whole = [...list];
-  const placeOf = ({ name }: Container): number => positions[name] ?? Number.MAX_SAFE_INTEGER;
-  for (const container of [...own].sort((a, b) => placeOf(a) - placeOf(b))) {
-    if (!whole.some(({ name }) => name === container.name)) whole.splice(placeOf(container), 0, container);
-  }
-  return whole;
+/** The pod's own containers and where each stood, in the order in which they are put back. Only what has a name is believed. */
+function ownContainers(overrides: ContainerOverrides) {
+  const { origins = {} } = overrides;
+  return (['containers', 'initContainers'] as const)
+    .flatMap((list) =>
+      (Array.isArray(overrides[list]) ? overrides[list] : []).map((container: Container) => ({ list, container })),
+    )
+    .filter(({ container }) => typeof container?.name === 'string')
+    .map(({ list, container }) => ({ container, origin: origins[container.name] ?? { list, index: Number.MAX_SAFE_INTEGER } }))
+    .sort((a, b) => a.origin.index - b.origin.index);
 }
 
 function restoreMetadata(metadata: PodMetadata, record: OriginalRecord): PodMetadata {
@@ -88,5 +89,5 @@ function handlersOfIstio(pod: Pod): Record<string, Handler> {
 }
 
 function unlessEmpty<Key extends string>(key: Key, value: object): { readonly [K in Key]?: never } {
-  return (Object.keys(value).length ? { [key]: value } : {}) as { readonly [K in Key]?: never };
+  return (Object.keys(value).length ? { [key]: value } : {}) as unknown as { readonly [K in Key]?: never };
 }

@@ -7,7 +7,13 @@ import { BadValue } from './values.ts';
 export type Annotations = { readonly [Name in AnnotationName]?: ReturnType<(typeof annotationTable)[Name]> };
 
 /** Annotations under these that Weft does not know are slips, or of a later version. */
-const ownPrefixes = ['sidecar.istio.io/', 'traffic.sidecar.istio.io/', 'inject.istio.io/', 'status.sidecar.istio.io/', 'readiness.status.sidecar.istio.io/'];
+const ownPrefixes = [
+  'sidecar.istio.io/',
+  'traffic.sidecar.istio.io/',
+  'inject.istio.io/',
+  'status.sidecar.istio.io/',
+  'readiness.status.sidecar.istio.io/',
+];
 
 /** What the injector itself writes under them. */
 const writtenAnnotations: ReadonlySet<string> = new Set(['sidecar.istio.io/status']);

@@ -64,7 +64,8 @@ export type AnnotationName = keyof typeof annotationTable;
 
 /** Annotations of Istio's injector that have no effect in Weft, and why. */
 export const ignoredAnnotations: Readonly<Record<string, string>> = {
-  'readiness.status.sidecar.istio.io/applicationPorts': "the sidecar is ready when it has its configuration, whatever the application's ports",
+  'readiness.status.sidecar.istio.io/applicationPorts':
+    "the sidecar is ready when it has its configuration, whatever the application's ports",
   'sidecar.istio.io/agentLogLevel': 'there is no agent',
   'sidecar.istio.io/capNetBindService': 'the sidecar binds no port below 1024',
   'sidecar.istio.io/discoveryAddress': 'it is deprecated; use discoveryAddress in proxy.istio.io/config',

@@ -1,5 +1,5 @@
-import { isDnsLabel } from '../../../api/hostname.ts';
 import { subnetProblem } from '../../../api/address.ts';
+import { isDnsLabel } from '../../../api/hostname.ts';
 
 /** Thrown by a reader of an annotation's value: what is wrong with it, and what is expected. */
 export class BadValue extends Error {}

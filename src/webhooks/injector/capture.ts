@@ -1,0 +1,82 @@
+import { type CaptureOptions, type DnsCapture, defaultCaptureOptions, proxyOwner } from '../iptables/capture-options.ts';
+import { CaptureOptionError } from '../iptables/check-capture-options.ts';
+import { badAnnotation } from './annotations/read-annotations.ts';
+import { annotationTable } from './annotations/table.ts';
+import { BadValue } from './annotations/values.ts';
+import type { InjectionConfig } from './config/injection-config.ts';
+import { InjectionRefusal, type InjectionRequest } from './injection.ts';
+import type { Pod } from './pod.ts';
+import { type InjectionSettings, readSettings } from './settings.ts';
+import { stripPod } from './strip-pod.ts';
+
+type TrafficList = keyof InjectionConfig['capture'];
+
+/**
+ * What of a pod's traffic its sidecar gets: the options of the iptables rules, from the pod's annotations, its ProxyConfig and the
+ * configuration. A pod that is injected already is looked at as it was before.
+ * Throws an {@link InjectionRefusal} that names a bad annotation and its value.
+ */
+export function captureOptionsOf(request: InjectionRequest): CaptureOptions {
+  const pod = stripPod(request.pod);
+  return captureOptions(request.config, readSettings(pod, request));
+}
+
+/** {@link captureOptionsOf} where the settings are read already. */
+export function captureOptions(config: InjectionConfig, settings: InjectionSettings): CaptureOptions {
+  const { mode, statusPort, ownProxy } = settings;
+  const { runAsUser, runAsGroup } = ownProxy?.securityContext ?? {};
+  if (mode === 'REDIRECT' && runAsUser === 0) {
+    throw new InjectionRefusal(
+      `container istio-proxy: securityContext.runAsUser must not be 0 in interception mode REDIRECT: the rules know the sidecar by its user, ` +
+        'and everything else that runs as root would pass by it',
+    );
+  }
+  return {
+    ...defaultCaptureOptions,
+    mode,
+    ...proxyOwner(mode, { ...(runAsUser !== undefined && { runAsUser }), ...(runAsGroup !== undefined && { runAsGroup }) }),
+    dns: dnsCapture(settings),
+    statusPort,
+    includeOutboundIPRanges: listOf('includeOutboundIPRanges', settings, config),
+    excludeOutboundIPRanges: listOf('excludeOutboundIPRanges', settings, config),
+    includeOutboundPorts: listOf('includeOutboundPorts', settings, config),
+    excludeOutboundPorts: listOf('excludeOutboundPorts', settings, config),
+    includeInboundPorts: listOf('includeInboundPorts', settings, config),
+    excludeInboundPorts: listOf('excludeInboundPorts', settings, config),
+    excludeInterfaces: listOf('excludeInterfaces', settings, config),
+  };
+}
+
+type ListAnnotation<List extends TrafficList> = `traffic.sidecar.istio.io/${List}`;
+type ListValue<List extends TrafficList> = ReturnType<(typeof annotationTable)[ListAnnotation<List>]>;
+
+/** The pod's list, or the configuration's, which is written in the same way. */
+function listOf<List extends TrafficList>(
+  list: List,
+  { annotations }: InjectionSettings,
+  config: InjectionConfig,
+): ListValue<List> {
+  const name = `traffic.sidecar.istio.io/${list}` as const;
+  const annotated = annotations[name] as ListValue<List> | undefined;
+  if (annotated !== undefined) return annotated;
+  try {
+    return annotationTable[name](config.capture[list]) as ListValue<List>;
+  } catch (error) {
+    if (!(error instanceof BadValue)) throw error;
+    throw new InjectionRefusal(`injection configuration: capture.${list}: ${error.message}`);
+  }
+}
+
+function dnsCapture({ proxyConfig: { proxyMetadata = {} } }: InjectionSettings): DnsCapture {
+  if (proxyMetadata.ISTIO_META_DNS_CAPTURE !== 'true') return 'off';
+  return proxyMetadata.CAPTURE_ALL_DNS === 'true' ? 'all' : 'resolvConf';
+}
+
+/** A refusal that names the annotation, made of what the rules said of one of their options. */
+export function asRefusal(error: unknown, pod: Pod): unknown {
+  if (!(error instanceof CaptureOptionError)) return error;
+  const name = error.field === 'statusPort' ? 'status.sidecar.istio.io/port' : `traffic.sidecar.istio.io/${error.field}`;
+  const value = pod.metadata?.annotations?.[name];
+  const reason = `${JSON.stringify(error.value)} ${error.reason}`;
+  return new InjectionRefusal(value === undefined ? error.message : badAnnotation(name, value, reason));
+}

@@ -1,0 +1,70 @@
+import type { InterceptionMode } from '../../mesh/proxy.ts';
+import { mergeProxyConfig, type ProxyConfig } from '../../mesh/proxy-config.ts';
+import { type Annotations, readAnnotations } from './annotations/read-annotations.ts';
+import { InjectionRefusal, type InjectionRequest } from './injection.ts';
+import { type Container, type Pod, proxyContainerName } from './pod.ts';
+
+/** How one pod is injected: its annotations over its ProxyConfig over the configuration. */
+export interface InjectionSettings {
+  readonly annotations: Annotations;
+  readonly proxyConfig: ProxyConfig;
+  readonly mode: InterceptionMode;
+  /** The sidecar is an init container that keeps running. */
+  readonly isNative: boolean;
+  /** The application starts when the sidecar is ready; of classic sidecars, as native ones do so by themselves. */
+  readonly holds: boolean;
+  /** Where the sidecar answers for the application's probes. Never 0: what asks for 0 gets the configuration's. */
+  readonly statusPort: number;
+  /** Whether the sidecar has probes of its own; a status port of 0 takes them away. */
+  readonly hasOwnProbes: boolean;
+  /** HOST:PORT. */
+  readonly controlPlaneAddress: string;
+  readonly rewritesProbes: boolean;
+  readonly mergesMetrics: boolean;
+  /** The pod's own `istio-proxy`, which is merged over the injected one. */
+  readonly ownProxy?: Container;
+  readonly warnings: readonly string[];
+}
+
+/**
+ * Reads how a pod is to be injected.
+ * Throws an {@link InjectionRefusal} for a bad annotation, and for what cannot be had together.
+ * @param pod stripped: as it was before any injection
+ */
+export function readSettings(pod: Pod, { config, meshConfig }: InjectionRequest): InjectionSettings {
+  const { values: annotations, warnings } = readAnnotations(pod.metadata?.annotations ?? {});
+  const proxyConfig = mergeProxyConfig(meshConfig.defaultConfig, annotations['proxy.istio.io/config']?.config ?? {});
+  const mode = annotations['sidecar.istio.io/interceptionMode'] ?? proxyConfig.interceptionMode ?? 'REDIRECT';
+  const isNative = annotations['sidecar.istio.io/nativeSidecar'] ?? config.nativeSidecars;
+  const holds = !isNative && proxyConfig.holdApplicationUntilProxyStarts === true;
+  if (holds && config.proxy.shell === '') {
+    throw new InjectionRefusal(
+      "holdApplicationUntilProxyStarts of a classic sidecar needs a shell in the sidecar's image, and the injection configuration says " +
+        'that it has none (proxy.shell); use a native sidecar (annotation sidecar.istio.io/nativeSidecar: "true"), which holds by itself',
+    );
+  }
+  const askedPort = annotations['status.sidecar.istio.io/port'] ?? proxyConfig.statusPort ?? config.ports.status;
+  const statusPort = askedPort === 0 ? config.ports.status : askedPort;
+  const taken = { ...config.ports, ...(proxyConfig.proxyAdminPort && { admin: proxyConfig.proxyAdminPort }) };
+  for (const use of ['admin', 'health', 'metrics'] as const) {
+    if (statusPort !== taken[use]) continue;
+    throw new InjectionRefusal(
+      `invalid value "${statusPort}" for annotation status.sidecar.istio.io/port (or ProxyConfig statusPort): it is the sidecar's ${use} port`,
+    );
+  }
+  const ownProxy = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find(({ name }) => name === proxyContainerName);
+  return {
+    annotations,
+    proxyConfig,
+    mode,
+    isNative,
+    holds,
+    statusPort,
+    hasOwnProbes: askedPort !== 0,
+    controlPlaneAddress: proxyConfig.discoveryAddress ?? config.xds.address,
+    rewritesProbes: annotations['sidecar.istio.io/rewriteAppHTTPProbers'] ?? config.rewriteAppHTTPProbe,
+    mergesMetrics: annotations['prometheus.istio.io/merge-metrics'] ?? meshConfig.enablePrometheusMerge,
+    ...(ownProxy && { ownProxy }),
+    warnings,
+  };
+}
