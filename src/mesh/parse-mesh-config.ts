@@ -45,8 +45,7 @@ const readers: Record<string, FieldReader> = {
     const { config, problems } = readProxyConfig(value);
     return problems.length ? `.${problems.join('; ')}` : { defaultConfig: config };
   },
-  enablePrometheusMerge: (value) =>
-    typeof value === 'boolean' ? { enablePrometheusMerge: value } : 'expected true or false',
+  enablePrometheusMerge: (value) => (typeof value === 'boolean' ? { enablePrometheusMerge: value } : 'expected true or false'),
   automaticAddresses: (value) => {
     if (!isMap(value)) return 'expected a map with ipv4 and ipv6';
     const { ipv4 = defaultMeshConfig.automaticAddresses.ipv4, ipv6 = defaultMeshConfig.automaticAddresses.ipv6 } = (value ??
