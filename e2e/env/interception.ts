@@ -1,44 +1,62 @@
-/** The ports and the user of a sidecar: Istio's. */
-export const sidecarPorts = { outbound: 15_001, inbound: 15_006 } as const;
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { join } from 'node:path';
+import { type CaptureOptions, defaultCaptureOptions } from '../../src/webhooks/iptables/capture-options.ts';
+import { initCommand } from '../../src/webhooks/iptables/init-command.ts';
+import type { ExecResult, Namespace } from './network.ts';
+
+/** The ports of a sidecar: Istio's. */
+export const sidecarPorts = { outbound: defaultCaptureOptions.outboundPort, inbound: defaultCaptureOptions.inboundPort } as const;
 
 /** User id of the sidecar, whose own connections are left alone. */
 export const sidecarUid = 1337;
 
-/** What is redirected. */
-export interface InterceptionOptions {
-  /** Inbound ports that go past the sidecar. Default: 15090, 15021, 15020, as in Istio. */
-  excludeInboundPorts?: number[];
-  /** Destinations (CIDR) of outbound connections that go past the sidecar. Default: none. */
-  excludeOutboundCidrs?: string[];
+/** What the init container finds around it. */
+export interface InitSurroundings {
+  /** Its /etc/resolv.conf. Default: the machine's. */
+  readonly resolvConf?: string;
+  /** Its PATH. Default: this process's. */
+  readonly path?: string;
+  /** Its shell, as a command. Default: sh. */
+  readonly shell?: readonly string[];
+  /** Shell commands to run before it, in the mount namespace that is its own. */
+  readonly before?: string;
 }
 
-/**
- * Input for `iptables-restore` (family 4) or `ip6tables-restore` (6): Istio's chains for REDIRECT, for the sidecar's uid, all outbound
- * TCP to 15001 and all inbound TCP to 15006. Left out of Istio's rules: gid, DNS, HBONE's port 15008.
- */
-export const interceptionRules = (family: 4 | 6, options: InterceptionOptions = {}): string => {
-  const { excludeInboundPorts = [15_090, 15_021, 15_020], excludeOutboundCidrs = [] } = options;
-  const loopback = family === 4 ? '127.0.0.1/32' : '::1/128';
-  const inboundSource = family === 4 ? '127.0.0.6/32' : '::6/128';
-  const isOwnFamily = (cidr: string): boolean => cidr.includes(':') === (family === 6);
-  const owner = `-m owner --uid-owner ${sidecarUid}`;
-  return [
-    '*nat',
-    ...['ISTIO_INBOUND', 'ISTIO_IN_REDIRECT', 'ISTIO_OUTPUT', 'ISTIO_REDIRECT'].map((chain) => `:${chain} - [0:0]`),
-    `-A ISTIO_REDIRECT -p tcp -j REDIRECT --to-ports ${sidecarPorts.outbound}`,
-    `-A ISTIO_IN_REDIRECT -p tcp -j REDIRECT --to-ports ${sidecarPorts.inbound}`,
-    '-A PREROUTING -p tcp -j ISTIO_INBOUND',
-    ...excludeInboundPorts.map((port) => `-A ISTIO_INBOUND -p tcp --dport ${port} -j RETURN`),
-    '-A ISTIO_INBOUND -p tcp -j ISTIO_IN_REDIRECT',
-    '-A OUTPUT -p tcp -j ISTIO_OUTPUT',
-    `-A ISTIO_OUTPUT -s ${inboundSource} -o lo -j RETURN`,
-    `-A ISTIO_OUTPUT ! -d ${loopback} -o lo ${owner} -j ISTIO_IN_REDIRECT`,
-    `-A ISTIO_OUTPUT -o lo -m owner ! --uid-owner ${sidecarUid} -j RETURN`,
-    `-A ISTIO_OUTPUT ${owner} -j RETURN`,
-    `-A ISTIO_OUTPUT -d ${loopback} -j RETURN`,
-    ...excludeOutboundCidrs.filter(isOwnFamily).map((cidr) => `-A ISTIO_OUTPUT -d ${cidr} -j RETURN`),
-    '-A ISTIO_OUTPUT -j ISTIO_REDIRECT',
-    'COMMIT',
-    '',
-  ].join('\n');
-};
+/** How an init container ended. */
+export interface InitResult extends ExecResult {
+  /** What it wrote to /dev/termination-log, which Kubernetes shows in the pod's status. */
+  readonly message: string;
+}
+
+/** In a mount namespace of its own (`ip netns exec` makes one): an empty /dev with what a container has, then the given files. */
+const surround = `set -e
+mount -t tmpfs dev /dev
+mknod -m 666 /dev/null c 1 3
+mkdir /dev/shm
+touch /dev/termination-log
+mount --bind "$1/message" /dev/termination-log
+if [ -e "$1/resolv.conf" ]; then mount --bind "$1/resolv.conf" /etc/resolv.conf; fi
+eval "$2"
+shift 2
+set +e
+exec "$@"`;
+
+/** Runs the init container's command in a pod's namespace, as Kubernetes would: as root, with a /dev of its own. */
+export async function runInit(
+  pod: Pick<Namespace, 'exec'>,
+  options: Partial<CaptureOptions> = {},
+  { resolvConf, path = process.env.PATH!, shell = ['sh'], before = '' }: InitSurroundings = {},
+): Promise<InitResult> {
+  const folder = await mkdtemp(join(tmpdir(), 'weft-init-'));
+  try {
+    await writeFile(join(folder, 'message'), '');
+    if (resolvConf !== undefined) await writeFile(join(folder, 'resolv.conf'), resolvConf);
+    const [, ...args] = initCommand({ ...defaultCaptureOptions, ...options });
+    const command = ['env', `PATH=${path}`, ...shell, ...args];
+    const result = await pod.exec('sh', ['-c', surround, 'surround', folder, before, ...command], { allowFailure: true });
+    return { ...result, message: (await readFile(join(folder, 'message'), 'utf8')).trim() };
+  } finally {
+    await rm(folder, { recursive: true, force: true });
+  }
+}

@@ -1,6 +1,7 @@
 import { execFile, spawnSync } from 'node:child_process';
 import { isIPv6 } from 'node:net';
-import { type InterceptionOptions, interceptionRules } from './interception.ts';
+import type { CaptureOptions } from '../../src/webhooks/iptables/capture-options.ts';
+import { runInit } from './interception.ts';
 import { wrapCommand } from './process.ts';
 
 /** What a command printed, and how it ended. */
@@ -40,8 +41,8 @@ export interface Network {
   readonly world: Namespace;
   /** Gives `world` one more address, of either family, for a service to listen on. */
   addWorldAddress(address: string): Promise<void>;
-  /** Puts the REDIRECT rules into `pod`, for both families. Once. */
-  intercept(options?: InterceptionOptions): Promise<void>;
+  /** Lets the init container set its rules in `pod`, for each family that it has. Default: those of a sidecar that runs as 1337. */
+  intercept(options?: Partial<CaptureOptions>): Promise<void>;
   /** Removes both namespaces. End the processes in them first. */
   close(): Promise<void>;
 }
@@ -127,20 +128,6 @@ const joinNamespaces = async (pod: Namespace, world: Namespace): Promise<void> =
   await ip('-n', world.netns, '-6', 'route', 'add', 'unreachable', 'default');
 };
 
-/** The command that loads rules: the system's own choice first, then each backend by name (a kernel may have only one of them). */
-const restoreCommands = { 4: ['iptables-restore', 'iptables-nft-restore', 'iptables-legacy-restore'], 6: [] as string[] };
-restoreCommands[6] = restoreCommands[4].map((command) => command.replace('iptables', 'ip6tables'));
-
-const applyRules = async (pod: Namespace, family: 4 | 6, options: InterceptionOptions): Promise<void> => {
-  const failures: string[] = [];
-  for (const command of restoreCommands[family]) {
-    const { code, stderr } = await pod.exec(command, [], { input: interceptionRules(family, options), allowFailure: true });
-    if (code === 0) return;
-    failures.push(`${command}: ${stderr.trim() || `exit code ${code}`}`);
-  }
-  throw new Error(`cannot redirect IPv${family} in namespace ${pod.netns}:\n${failures.join('\n')}`);
-};
-
 /** Makes a network of the test's own. Needs root and the commands that `canIntercept` looks for. */
 export const createNetwork = async (): Promise<Network> => {
   await removeStale();
@@ -164,11 +151,9 @@ export const createNetwork = async (): Promise<Network> => {
         await ip('-n', world.netns, 'addr', 'add', `${address}/${prefixLength}`, 'dev', 'lo', ...flags);
       },
       intercept: async (options = {}) => {
-        await applyRules(pod, 4, options);
-        if (!pod.ipv6) return;
-        // The source address of Istio's inbound cluster: binding it fails unless the interface has it.
-        await ip('-n', pod.netns, 'addr', 'add', '::6/128', 'dev', 'lo', 'nodad');
-        await applyRules(pod, 6, options);
+        const { code, message, stderr } = await runInit(pod, options);
+        if (code !== 0)
+          throw new Error(`cannot intercept in namespace ${pod.netns}: ${message || stderr.trim() || `exit code ${code}`}`);
       },
       close,
     };
