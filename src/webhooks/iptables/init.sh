@@ -80,41 +80,53 @@ choose() {
   return 1
 }
 
-# Prints rules $2 for command $1, with a rule for each server in $3, and before its like each rule that an earlier run has left outside of
-# its own chains, to be deleted.
+# Prints, for command $1, the rules $2 with one for each server in $3, and before them what takes out those of an earlier run: its own chains
+# are emptied as they are declared, the rest is deleted. With 'undo' in $4 only what takes out, chains and all.
 prepare() {
   printf '%s\n' "$2" | while IFS= read -r line; do
     case $line in
     '# for each nameserver: '*)
       line=${line#*: }
+      if [ -n "$4" ]; then continue; fi
       for server in $3; do printf '%s\n' "${line%%NAMESERVER*}$server${line#*NAMESERVER}"; done
-      continue
       ;;
     '*'*)
-      name=${line#?}
+      name=${line#?} chains=''
       printf '%s\n' "$line"
       "$1-save" -t "$name" 2>/dev/null | sed -n 's/^-A \([A-Z]* .*-j ISTIO_\)/-D \1/p'
-      continue
       ;;
-    *' -j ISTIO_'*) ;;
-    '-A PREROUTING '* | '-A OUTPUT '*)
-      # shellcheck disable=SC2086
-      if "$1" -t "$name" -C ${line#-A } 2>/dev/null; then printf '%s\n' "-D ${line#-A }"; fi
+    :*)
+      chains="$chains ${line%% *}"
+      printf '%s\n' "$line"
+      ;;
+    COMMIT)
+      if [ -n "$4" ]; then for chain in $chains; do printf '%s\n' "-X ${chain#:}"; done; fi
+      printf '%s\n' "$line"
+      ;;
+    *)
+      case $line in
+      *' -j ISTIO_'*) ;;
+      '-A PREROUTING '* | '-A OUTPUT '*)
+        # shellcheck disable=SC2086
+        if "$1" -t "$name" -C ${line#-A } 2>/dev/null; then printf '%s\n' "-D ${line#-A }"; fi
+        ;;
+      esac
+      if [ -z "$4" ]; then printf '%s\n' "$line"; fi
       ;;
     esac
-    printf '%s\n' "$line"
   done
 }
 
-# Loads the rules $2 by command $1. All tables are tried before the first is changed; each is one transaction.
+# Loads the rules $2 by command $1, all of them or none: each table is a transaction, and what nft does not find out before is undone.
 load() {
-  rules=$(prepare "$1" "$2" "$3")
-  for test in --test ''; do
-    # shellcheck disable=SC2086
-    if ! errors=$(printf '%s\n' "$rules" | "$1-restore" --noflush --wait=30 $test 2>&1); then
-      fail "$1-restore refuses the rules: $errors"
-    fi
-  done
+  rules=$(prepare "$1" "$2" "$3" '')
+  if ! errors=$(printf '%s\n' "$rules" | "$1-restore" --noflush --wait=30 --test 2>&1); then
+    fail "$1-restore refuses the rules: $errors"
+  fi
+  if ! errors=$(printf '%s\n' "$rules" | "$1-restore" --noflush --wait=30 2>&1); then
+    prepare "$1" "$2" '' undo | "$1-restore" --noflush --wait=30
+    fail "$1-restore cannot load the rules: $errors"
+  fi
   say "$1-restore has loaded:"
   printf '%s\n' "$rules"
 }
