@@ -14,7 +14,7 @@ const typeNames = {
 };
 
 /** The JSON schema keywords that Weft's schemas use; everything else is either annotation or for the API server alone. */
-interface SchemaNode {
+export interface SchemaNode {
   type?: keyof typeof typeNames;
   nullable?: boolean;
   properties?: Record<string, SchemaNode>;

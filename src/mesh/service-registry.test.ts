@@ -19,7 +19,7 @@ function serviceEntry(entry: string, age: number) {
 apiVersion: networking.istio.io/v1
 kind: ServiceEntry
 metadata: { namespace: ${namespace}, name: ${name}, creationTimestamp: "2026-01-0${age + 1}T00:00:00Z" }
-spec: { ports: [{ number: 80, name: tcp, protocol: TCP }], resolution: STATIC, endpoints: [{ address: 10.0.0.${age + 1} }], ${spec} }`);
+spec: { ports: [{ number: 80, name: tcp, protocol: TCP }], ${spec!.includes('resolution:') ? '' : `resolution: STATIC, endpoints: [{ address: 10.0.0.${age + 1} }],`} ${spec} }`);
 }
 
 const kubernetesService = () =>
@@ -112,6 +112,31 @@ describe('two that claim one address and port', () => {
     expect(outcomesOf('shop/newer')[0]?.lostAddresses.map(({ at, winner }) => [at, winner.owner])).toEqual(
       isLost ? [['10.9.0.1:80', 'ServiceEntry/shop/older']] : [],
     );
+  });
+
+  describe('of which neither has one, nor is given one', () => {
+    const any = 'resolution: NONE';
+    it.each([
+      ['hosts: [a.example.com]', 'hosts: [b.example.com]', true],
+      ['hosts: ["*.a.example.com"]', 'hosts: [b.example.com]', true],
+      ['hosts: [a.example.com], exportTo: ["."]', 'hosts: [b.example.com], exportTo: ["client"]', false],
+      ['hosts: [a.example.com], ports: [{ number: 80, name: h, protocol: HTTP }]', 'hosts: [b.example.com]', false],
+      ['hosts: [a.example.com], ports: [{ number: 81, name: t, protocol: TCP }]', 'hosts: [b.example.com]', false],
+      ['hosts: [a.example.com], ports: [{ number: 80, name: x }]', 'hosts: [b.example.com]', true],
+      ['hosts: [a.example.com], addresses: [10.9.0.1]', 'hosts: [b.example.com]', false],
+    ])('%s before %s: lost %s', async (first, second, isLost) => {
+      await meshOf({}, `shop/older: ${any}, ${first}`, `shop/newer: ${any}, ${second}`);
+      const lost = outcomesOf('shop/newer')[0]!.lostAddresses;
+      expect(lost.map(({ at, winner }) => [at, winner.owner])).toEqual(isLost ? [['*:80', 'ServiceEntry/shop/older']] : []);
+      expect(outcomesOf('shop/older')[0]?.lostAddresses).toEqual([]);
+      await test.remove(...serviceEntry(`shop/older: ${any}, ${first}`, 0));
+      expect(outcomesOf('shop/newer')[0]?.lostAddresses).toEqual([]);
+    });
+
+    it('with automatic addresses they do not conflict', async () => {
+      await meshOf({}, 'shop/older: hosts: [a.example.com]', 'shop/newer: hosts: [b.example.com]');
+      expect(outcomesOf('shop/newer')[0]?.lostAddresses).toEqual([]);
+    });
   });
 
   it('out of sight of each other they do not conflict', async () => {

@@ -1,5 +1,5 @@
 import ipaddr from 'ipaddr.js';
-import { AddressClaims, type LostAddress } from './address-claims.ts';
+import { AddressClaims, anyAddress, type LostAddress } from './address-claims.ts';
 import type { AddressPool } from './address-pool.ts';
 import { AliasIndex } from './alias-index.ts';
 import { EndpointIndex } from './endpoint-index.ts';
@@ -231,7 +231,7 @@ export class ServiceRegistry {
   }
 
   #lostAddresses(spec: ServiceSpec): Service['lostAddresses'] {
-    const lost = this.#claims.lost(spec);
+    const lost = this.#claims.lost(spec).filter(({ address }) => address !== anyAddress);
     return lost.length ? new Map(lost.map(({ at, holders }) => [at, holders])) : noAddresses;
   }
 

@@ -181,12 +181,15 @@ describe('decideConditions', () => {
       hostname: 'a.example.com',
       service: { spec: { wantsAddresses: false } },
       lostHost: { winner, servesOwnNamespace: true },
-      lostAddresses: [{ address: '10.9.0.1', port: 80, winner }],
+      lostAddresses: [
+        { address: '10.9.0.1', port: 80, winner },
+        { address: '*', port: 25, winner },
+      ],
       isExhausted: false,
     };
     const { message } = decide({ hosts: [outcome as unknown as HostOutcome] }).Accepted!;
     expect(message).toBe(
-      'host a.example.com is claimed by ServiceEntry shop/older, which is older and wins; this one serves its own namespace only; address 10.9.0.1 port 80 (host a.example.com) is claimed by ServiceEntry shop/older, which is older and wins',
+      'host a.example.com is claimed by ServiceEntry shop/older, which is older and wins; this one serves its own namespace only; address 10.9.0.1 port 80 (host a.example.com) is claimed by ServiceEntry shop/older, which is older and wins; port 25 without an address (host a.example.com) is claimed by ServiceEntry shop/older, which is older and wins',
     );
   });
 

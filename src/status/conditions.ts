@@ -1,5 +1,6 @@
 import { formatFinding } from '../api/finding.ts';
 import type { Condition } from '../api/status.ts';
+import { anyAddress } from '../mesh/address-claims.ts';
 import { parseObjectKey } from '../mesh/object-key.ts';
 import { explainPrecedence } from '../mesh/service.ts';
 import type { HostOutcome } from '../mesh/service-registry.ts';
@@ -90,9 +91,8 @@ function describeConflicts({ hostname, service, lostHost, lostAddresses }: HostO
     conflicts.push(`host ${hostname} is claimed by ${kindAndName(lostHost.winner.owner)}, ${why}${rest}`);
   }
   for (const { address, port, winner } of lostAddresses) {
-    conflicts.push(
-      `address ${address} port ${port} (host ${hostname}) is claimed by ${kindAndName(winner.owner)}, which is older and wins`,
-    );
+    const place = address === anyAddress ? `port ${port} without an address` : `address ${address} port ${port}`;
+    conflicts.push(`${place} (host ${hostname}) is claimed by ${kindAndName(winner.owner)}, which is older and wins`);
   }
   return conflicts;
 }

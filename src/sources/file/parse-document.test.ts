@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { serviceEntryKind } from '../../api/service-entry/kind.ts';
 import { KindIndex } from './kind-index.ts';
 import { type ParseOptions, parseDocument } from './parse-document.ts';
 import { entryKind, entryText, validateEntry } from './testing/service-entries.ts';
@@ -47,6 +48,15 @@ status: {addresses: [{value: 240.0.0.1}]}
       status: { addresses: [{ value: '240.0.0.1' }] },
     });
     expect([item.line, item.column, item.problems]).toEqual([5, 9, []]);
+  });
+
+  it('is without the fields that are null where its kind does not allow null', () => {
+    const [item] = parseDocument(entryText('a', '1', '  endpoints: ~\n'), {
+      ...options,
+      kinds: new KindIndex([serviceEntryKind]),
+    }).items;
+    expect(item!.content?.object).toMatchObject({ spec: { value: '1' } });
+    expect(item!.content?.object).not.toHaveProperty('spec.endpoints');
   });
 
   it('has the same hash for the same content in another layout, and a spec hash of its own', () => {

@@ -1,4 +1,6 @@
 import { type Document, LineCounter, parseDocument as parseYaml, type ScalarTag, visit } from 'yaml';
+import type { MeshKind } from '../../api/kind.ts';
+import { pruneNulls } from '../../api/prune-nulls.ts';
 import type { ResourceKind } from '../../runtime/resource-kind.ts';
 import { checkMetadata } from './check-metadata.ts';
 import { type Content, contentOf } from './content.ts';
@@ -171,6 +173,8 @@ class DocumentReader {
       this.#ignored.push(JSON.parse(JSON.stringify({ apiVersion, kind: kindName, line })));
       return;
     }
+    const { specSchema } = kind as Partial<MeshKind>;
+    if (specSchema) pruneNulls(specSchema, value.spec);
     const problems = this.#check(kind, value, base);
     const metadata = isRecord(value.metadata) ? value.metadata : {};
     const named = typeof metadata.name === 'string';
