@@ -1,36 +1,22 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
-import { join } from 'node:path';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { describe, expect, it } from 'vitest';
-import { parseAllDocuments, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import { resourceToJson } from '../../envoy/registry.ts';
-import { pushOrder, type Resource, type ResourceReference } from '../../envoy/resource.ts';
-import type { ProxyNode } from '../../mesh/proxy.ts';
-import { parseObjects, proxyNode, startTestMesh } from '../../testing/load-mesh.ts';
-import { MeshClasses } from '../../xds/mesh-classes.ts';
+import type { Resource, ResourceReference } from '../../envoy/resource.ts';
 import { addedResources } from './added-resources.ts';
 import { type PatchOutcome, patchResource } from './patch-resource.ts';
 import { selectFilters } from './testing/compile-filters.ts';
 import { diffJson } from './testing/diff-json.ts';
+import { type PatchCase, readCases, resourcesOf } from './testing/read-cases.ts';
 
-/** `UPDATE_GOLDEN=1` rewrites every expectation: what each patch changes, by path, and which patches found nothing. */
+/** `UPDATE_GOLDEN=1` rewrites every expectation: what the patches change, by path, and which of them found nothing. */
 const isUpdate = process.env.UPDATE_GOLDEN === '1';
-const directory = join(import.meta.dirname, 'testdata');
-
-interface Header {
-  /** Which proxy asks. */
-  readonly proxy?: Partial<ProxyNode>;
-  /** The objects of testdata/worlds that it sees, besides those of the case. */
-  readonly world: string;
-}
 
 describe('patches', () => {
-  for (const file of readdirSync(directory).filter((name) => name.endsWith('.in.yaml'))) {
-    it(file.replace('.in.yaml', ''), async () => {
-      const text = readFileSync(join(directory, file), 'utf8');
-      const header = (parseAllDocuments(text)[0]!.toJS() ?? {}) as Header;
-      const world = readFileSync(join(directory, 'worlds', `${header.world}.yaml`), 'utf8');
-      const actual = await explain(header, [world, ...text.split('\n---\n').slice(1)].join('\n---\n'));
-      const expected = join(directory, file.replace('.in.yaml', '.out.yaml'));
+  for (const patchCase of readCases()) {
+    it(patchCase.name, async () => {
+      const { expected } = patchCase;
+      const actual = await explain(patchCase);
       if (isUpdate || !existsSync(expected)) {
         if (process.env.CI && !isUpdate) throw new Error(`${expected} is missing`);
         writeFileSync(expected, actual);
@@ -40,26 +26,17 @@ describe('patches', () => {
   }
 });
 
-async function explain({ proxy }: Header, text: string): Promise<string> {
-  const objects = parseObjects(text);
-  const isFilter = ({ kind }: { kind: string }) => kind === 'EnvoyFilter';
-  const node = proxyNode(proxy);
-  const filters = selectFilters(objects.filter(isFilter), node.namespace, node.labels);
-  const test = await startTestMesh();
-  try {
-    await test.apply(...objects.filter((object) => !isFilter(object)));
-    const proxyClass = new MeshClasses(test.mesh).join(node);
-    const resources = pushOrder.flatMap((typeUrl) => [...proxyClass.table(typeUrl).values()]);
-    const outcomes = resources.map((base) => ({ base, ...patchResource(base, filters) }));
-    const added = addedResources(filters, isOneOf(resources));
-    return render(
-      filters.flatMap(({ filter, patches }) => patches.map(({ index }) => `${filter.key}#${index}`)),
-      outcomes,
-      added,
-    );
-  } finally {
-    await test.stop();
-  }
+async function explain(patchCase: PatchCase): Promise<string> {
+  const { node } = patchCase;
+  const filters = selectFilters(patchCase.filters, node.namespace, node.labels);
+  const resources = await resourcesOf(patchCase);
+  const outcomes = resources.map((base) => ({ base, ...patchResource(base, filters) }));
+  const added = addedResources(filters, isOneOf(resources));
+  return render(
+    filters.flatMap(({ filter, patches }) => patches.map(({ index }) => `${filter.key}#${index}`)),
+    outcomes,
+    added,
+  );
 }
 
 function isOneOf(resources: readonly Resource[]): (reference: ResourceReference) => boolean {
