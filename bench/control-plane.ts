@@ -1,7 +1,8 @@
 import { readFileSync } from 'node:fs';
 import { Child } from './processes/child.ts';
-import type { ControlPlaneOperations, Put, Usage } from './processes/control-plane.ts';
+import type { ControlPlaneOperations } from './processes/control-plane.ts';
 import type { LoadClientsOperations } from './processes/load-clients.ts';
+import type { Put, Usage } from './processes/observed.ts';
 
 /** How the benchmarks are run. */
 export interface BenchContext {
@@ -61,7 +62,7 @@ export class ControlPlane implements AsyncDisposable {
 }
 
 /** Node's flags that the `weft` command starts with, in its first line. */
-function shippedFlags(): string[] {
+export function shippedFlags(): string[] {
   const [firstLine = ''] = readFileSync(new URL('../bin/weft', import.meta.url), 'utf8').split('\n');
   return firstLine.split(' ').filter((word) => word.startsWith('--'));
 }

@@ -1,6 +1,7 @@
 import { parseArgs } from 'node:util';
 import type { BenchContext } from './control-plane.ts';
 import { measureChanges } from './measurements/changes.ts';
+import { measureCluster } from './measurements/cluster.ts';
 import { measureCompile } from './measurements/compile.ts';
 import { measureCost } from './measurements/cost.ts';
 import { measureFiles } from './measurements/files.ts';
@@ -13,6 +14,7 @@ const measurements: Readonly<Record<string, (context: BenchContext) => Promise<S
   changes: measureChanges,
   'first-sync': measureFirstSync,
   cost: measureCost,
+  cluster: measureCluster,
 };
 
 const usage = `npm run bench -- [options]

@@ -1,5 +1,5 @@
 import { type BenchContext, ControlPlane, startLoadClients } from '../control-plane.ts';
-import type { Usage } from '../processes/control-plane.ts';
+import type { Usage } from '../processes/observed.ts';
 import type { Row, Section } from '../report.ts';
 import { WorldDirectory } from '../world-directory.ts';
 

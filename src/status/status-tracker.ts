@@ -66,7 +66,8 @@ export class StatusTracker {
     const { mesh, ledger } = options;
     this.#watch = new SidecarWatch(mesh);
     this.#unsubscribe = [
-      mesh.verdicts.onChange((key) => this.#update(key)),
+      // Thousands at the start: proxies are served before every status is made.
+      mesh.verdicts.onChange((key) => this.#updateSoon([key])),
       ledger.onDirty((objects) => {
         // A proxy that comes or goes moves every count, but no latch of what is ready: that is counted when someone asks.
         this.#updateSoon(objects === 'all' ? this.#unready : objects);
