@@ -8,6 +8,9 @@ import { namespaceName, namespaceSidecar, sharedNamespace, type WorldShape, worl
 /** Of one namespace: 100 ServiceEntries and as many Sidecars, and 5 EnvoyFilters. */
 const entriesPerNamespace = 100;
 
+/** Of the namespaces that the world had at first: an operator that selects them holds no more than that. */
+export const baseLabels = { bench: 'base' };
+
 /** Requests that are under way at once while a world is made. */
 const concurrency = 24;
 
@@ -29,15 +32,17 @@ export class ClusterWorld {
   /** Makes what is missing to so many ServiceEntries. */
   async growTo(serviceEntries: number, progress: (made: number) => void): Promise<void> {
     const shape: WorldShape = { serviceEntries, namespaces: serviceEntries / entriesPerNamespace, sidecars: true };
-    const names = [...(this.#namespaces === 0 ? ['weft-system', sharedNamespace] : [])];
+    const isFirst = this.#namespaces === 0;
+    const names = isFirst ? ['weft-system', sharedNamespace] : [];
     const objects: KubernetesObject[] = [];
     for (const [namespace, entries] of worldNamespaces(shape)) {
       if (Number(namespace.slice(3)) < this.#namespaces) continue;
       names.push(namespace);
-      objects.push(...entries, ...surroundings(namespace));
+      objects.push(...entries, ...surroundings(namespace, shape.namespaces));
     }
+    const labels = isFirst ? baseLabels : {};
     await this.#each(names, (name) =>
-      this.#rest.request({ method: 'POST', path: '/api/v1/namespaces', body: { metadata: { name } } }),
+      this.#rest.request({ method: 'POST', path: '/api/v1/namespaces', body: { metadata: { name, labels } } }),
     );
     let made = 0;
     await this.#each(objects, async (body) => {
@@ -65,12 +70,13 @@ export function endpointsOf(round: number): ServiceEntry['spec']['endpoints'] {
   return [{ address: '10.200.0.1' }, { address: `10.201.${(round >> 8) & 255}.${round & 255}` }];
 }
 
-function surroundings(namespace: string): KubernetesObject[] {
+function surroundings(namespace: string, namespaces: number): KubernetesObject[] {
+  const own = Number(namespace.slice(3));
   const objects: KubernetesObject[] = [namespaceSidecar(namespace)];
   for (let index = 1; index < entriesPerNamespace; index++) {
-    const { apiVersion, kind, metadata, spec } = namespaceSidecar(namespace, [`*/more-${index}.example.com`]);
-    const own = { ...spec, workloadSelector: { labels: { app: `app-${index}` } } };
-    objects.push({ apiVersion, kind, metadata: { ...metadata, name: `app-${index}` }, spec: own } as KubernetesObject);
+    const { apiVersion, kind, metadata, spec } = namespaceSidecar(namespace, [`${namespaceName((own + index) % namespaces)}/*`]);
+    const selecting = { ...spec, workloadSelector: { labels: { app: `app-${index}` } } };
+    objects.push({ apiVersion, kind, metadata: { ...metadata, name: `app-${index}` }, spec: selecting } as KubernetesObject);
   }
   for (let index = 0; index < entriesPerNamespace / 20; index++) {
     const isLua = index % 2 === 1;

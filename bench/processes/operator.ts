@@ -5,6 +5,14 @@ import { nowMs } from '../clock.ts';
 import { logger, type Put, takePuts, usage } from './observed.ts';
 import { serve } from './serve.ts';
 
+/** What to start. */
+export interface OperatorSetup {
+  readonly kubeConfigFile: string;
+  /** Without an election. Not: another replica must hold the Lease. */
+  readonly leads: boolean;
+  readonly labels?: Readonly<Record<string, string>>;
+}
+
 /** How a start went. */
 export interface OperatorStart {
   readonly xdsAddress: string;
@@ -18,11 +26,13 @@ export interface OperatorStart {
 const bind = { host: '127.0.0.1', port: 0 };
 
 const operations = {
-  /** Runs the operator, which leads. */
-  async start({ kubeConfigFile }: { kubeConfigFile: string }): Promise<OperatorStart> {
+  /** Runs the operator. One that does not lead writes no statuses. `labels`: of the namespaces that take part; default: all do. */
+  async start({ kubeConfigFile, leads, labels }: OperatorSetup): Promise<OperatorStart> {
+    const discoverySelectors = labels ? [{ matchLabels: labels }] : [];
     const { manager, served } = createOperator({
-      ...{ kubeConfig: loadKubeConfig({ file: kubeConfigFile }), namespace: 'weft-system', config: defaultMeshConfig, logger },
-      ...{ xdsBind: bind, httpBind: bind, metricsBind: bind, healthBind: bind, leaderElection: false },
+      ...{ kubeConfig: loadKubeConfig({ file: kubeConfigFile }), namespace: 'weft-system', logger },
+      config: { ...defaultMeshConfig, discoverySelectors },
+      ...{ xdsBind: bind, httpBind: bind, metricsBind: bind, healthBind: bind, leaderElection: leads ? false : {} },
     });
     const failed = manager.start().then(() => Promise.reject(new Error('the operator ended')));
     const { xds } = await Promise.race([served, failed]);
