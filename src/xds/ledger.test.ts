@@ -124,6 +124,19 @@ describe('Ledger', () => {
     expect(messages(api).sort()).toEqual(['base: no such address', `cannot bind (changed last by ${sidecar})`]);
   });
 
+  it('does not blame the Sidecar for what another object made of a listener later', () => {
+    const { harness, clients, push } = started(1);
+    const sidecar = 'Sidecar/shop/default';
+    harness.classes.at().sidecarKey = sidecar;
+    push(put(listener, 'l', '1', api));
+    clients[0]!.answerAll();
+    push(put(listener, 'l', '2', api));
+    clients[0]!.answer('Error adding/updating listener(s) l: cannot bind\n');
+    expect(counts(harness, sidecar)).toEqual({ affected: 1, acked: 1, rejected: 0, pending: 0 });
+    expect(counts(harness, api)).toMatchObject({ rejected: 1 });
+    expect(harness.ledger.propagation(api).rejections[0]!.message).toBe(`cannot bind (also shaped by ${sidecar})`);
+  });
+
   it('cuts long messages and lists five at most', () => {
     const { harness, clients, push } = started(1);
     const names = ['1', '2', '3', '4', '5', '6', '7'];

@@ -195,6 +195,7 @@ class Tally {
   #acked = 0;
   #rejected = 0;
   readonly #pending: ProxySession[] = [];
+  readonly #concerned = new Map<Resource, boolean>();
   readonly #rejections = new Map<
     string,
     { first: Refusal; exampleProxy: string; proxies: number; lastSeen: number; proxyClass: ProxyClass }
@@ -212,7 +213,9 @@ class Tally {
     const present = footprint.names.values().some((names) => names.size > 0);
     if (present) this.#acked += sessions.size - unsettled.size;
     for (const session of unsettled) {
-      const refusals = refusalsOf(session, proxyClass, footprint);
+      const refusals = refusalsOf(session, proxyClass, footprint).filter(({ resource }) =>
+        this.#isConcerned(resource, proxyClass),
+      );
       if (refusals.length > 0) {
         this.#rejected++;
         for (const refusal of refusals) this.#note(session, refusal);
@@ -239,6 +242,14 @@ class Tally {
       laggards: byWait.slice(0, listLimit).map(({ node }) => proxyName(node)),
       pendingSince: byWait[0]?.unsettledSince,
     };
+  }
+
+  /** A Sidecar has a part in every listener of its class; it is to blame for a refused one where its own change of listeners was the last. */
+  #isConcerned(resource: Resource, proxyClass: ProxyClass): boolean {
+    if (this.#object !== proxyClass.sidecarKey || resource.provenance.includes(this.#object)) return true;
+    const isConcerned = this.#concerned.get(resource) ?? newestFirst(resource, proxyClass)[0] === this.#object;
+    this.#concerned.set(resource, isConcerned);
+    return isConcerned;
   }
 
   #note(session: ProxySession, refusal: Refusal): void {
@@ -278,8 +289,7 @@ function newestFirst({ typeUrl, name, provenance }: Resource, proxyClass: ProxyC
   const { sidecarKey } = proxyClass;
   const isShaped = sidecarKey !== undefined && proxyClass.footprint(sidecarKey)?.names.get(typeUrl)?.has(name);
   const objects = new Set(isShaped ? [sidecarKey, ...provenance] : provenance);
-  const changedAt = (object: ObjectKey) => proxyClass.footprint(object)?.required.get(typeUrl) ?? -1;
-  const changed = new Map(Array.from(objects, (object) => [object, changedAt(object)]));
+  const changed = new Map(Array.from(objects, (object) => [object, proxyClass.changedAt(object, typeUrl)]));
   return [...changed.keys()].sort((a, b) => changed.get(b)! - changed.get(a)!);
 }
 

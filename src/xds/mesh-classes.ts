@@ -221,7 +221,7 @@ export class MeshClasses implements ProxyClasses {
       this.#bases.set(baseKey, entry);
     }
     const created = new PatchedClass({
-      ...{ key, base: entry.base, filters, objects: this.#mesh },
+      ...{ key, base: entry.base, filters, mesh: this.#mesh },
       failed: (filter, index, resource, error) => {
         const told = this.#toldFailures.get(filter) ?? new Set();
         this.#toldFailures.set(filter, told);

@@ -1,6 +1,7 @@
 import type { Resource, ResourceReference, TypeUrl } from '../envoy/resource.ts';
 import { pushOrder } from '../envoy/resource.ts';
 import type { EnvoyFilter, EnvoyFilterPatch } from '../mesh/envoy-filter.ts';
+import type { Mesh } from '../mesh/mesh.ts';
 import type { ObjectKey } from '../mesh/object-key.ts';
 import { buildEmptyEndpoints } from '../translate/endpoints.ts';
 import type { BaseChange, ClassBase } from './class-base.ts';
@@ -16,8 +17,8 @@ export interface PatchedClassInit {
   readonly key: string;
   readonly base: ClassBase;
   readonly filters: ClassFilters;
-  /** Every object there is: what is required on behalf of others may be forgotten. */
-  readonly objects: { readonly size: number; get(object: ObjectKey): unknown };
+  /** Whose objects these are, and when it took them in. */
+  readonly mesh: Mesh;
   /** Told of patches that threw. */
   failed(filter: EnvoyFilter, index: number, resource: ResourceReference | undefined, error: unknown): void;
 }
@@ -94,7 +95,7 @@ export class PatchedClass implements ProxyClass {
     let isChanged = false;
     for (const reference of touched.values()) isChanged = this.#derive(reference, objects) || isChanged;
     if (mayAdd) isChanged = this.#add(objects) || isChanged;
-    if (isChanged) this.#requirements.trim(this.#init.objects);
+    if (isChanged) this.#requirements.trim(this.#init.mesh);
     return isChanged;
   }
 
@@ -122,6 +123,12 @@ export class PatchedClass implements ProxyClass {
     const required = new Map(changed);
     for (const typeUrl of names.keys()) if (!required.has(typeUrl)) required.set(typeUrl, this.#createdAtRevision);
     return isAwaiting ? { names, required, isAwaiting } : { names, required };
+  }
+
+  /** Of a change that was there when the class was made, when the mesh took it in. */
+  changedAt(object: ObjectKey, typeUrl: TypeUrl): number {
+    const changed = this.#requirements.get(object)?.get(typeUrl);
+    return changed ?? Math.min(this.#init.mesh.intake(object)?.revision ?? -1, this.#createdAtRevision);
   }
 
   objectsRequiredSince(revision: number): Iterable<ObjectKey> {

@@ -43,6 +43,8 @@ export interface ProxyClass {
   emptyEndpoints(name: string): Resource;
   /** What an object contributes here; undefined: nothing (it does not affect this class's proxies). */
   footprint(object: ObjectKey): ObjectFootprint | undefined;
+  /** When an object's own change last altered resources of a type here, as a revision: the latest is the first suspect where one is refused; -1: unknown. */
+  changedAt(object: ObjectKey, typeUrl: TypeUrl): number;
   /** The objects whose `required` rose above `revision`, for telling whose counters an ACK may have moved. */
   objectsRequiredSince(revision: number): Iterable<ObjectKey>;
   /** How another class's table of a type differs from this one's, where the two know it without comparing all of it. */

@@ -42,7 +42,7 @@ export class FakeClass implements ProxyClass {
   readonly key: string;
   revision: number;
   members = 0;
-  /** Behind every resource but endpoints, from the next put on. */
+  /** Behind every resource but endpoints, from its next put on; what others change of it later is theirs. */
   sidecarKey: ObjectKey | undefined;
   /** Objects of which a newer version is on trial with others. */
   readonly awaiting = new Set<ObjectKey>();
@@ -68,6 +68,10 @@ export class FakeClass implements ProxyClass {
     return footprint && this.awaiting.has(object) ? { ...footprint, isAwaiting: true } : footprint;
   }
 
+  changedAt(object: ObjectKey, typeUrl: TypeUrl): number {
+    return this.#footprints.get(object)?.required.get(typeUrl) ?? -1;
+  }
+
   *objectsRequiredSince(revision: number): Iterable<ObjectKey> {
     for (const [object, { required }] of this.#footprints) {
       if (required.values().some((each) => each > revision)) yield object;
@@ -76,8 +80,11 @@ export class FakeClass implements ProxyClass {
 
   put(resource: Resource): boolean {
     if (!this.table(resource.typeUrl).set(resource, this.revision)) return false;
-    const isShaped = this.sidecarKey !== undefined && resource.typeUrl !== typeUrls.endpoint;
-    for (const object of isShaped ? [...resource.provenance, this.sidecarKey!] : resource.provenance) {
+    const { sidecarKey } = this;
+    const { name, typeUrl, provenance } = resource;
+    const isShaped = sidecarKey !== undefined && typeUrl !== typeUrls.endpoint;
+    const isKnown = isShaped && this.#footprints.get(sidecarKey)?.names.get(typeUrl)?.has(name);
+    for (const object of isShaped && !isKnown ? [...provenance, sidecarKey] : provenance) {
       const footprint = this.#require(object, resource.typeUrl);
       footprint.names.get(resource.typeUrl)!.add(resource.name);
     }
