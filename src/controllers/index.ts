@@ -12,7 +12,7 @@ import { Controller } from '../runtime/controller.ts';
 import { enqueueRequestForObject } from '../runtime/event-handler.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { DeepReadonly, KubernetesObject } from '../runtime/object.ts';
-import { refuseEnvoyFilter } from './envoy-filter/compile.ts';
+import { compileEnvoyFilter } from './envoy-filter/compile.ts';
 import { type Compiled, FragmentReconciler } from './fragment-reconciler.ts';
 import type { NamespaceFilter } from './kubernetes/namespace/namespace-filter.ts';
 import { namespaceSource } from './kubernetes/namespace/namespace-source.ts';
@@ -77,7 +77,7 @@ export function wireMesh({ cache, mesh, kubernetes }: MeshWiringOptions): Wiring
     wiringOf(serviceEntryKind, compileServiceEntry),
     wiringOf(workloadEntryKind, compileWorkloadEntry),
     wiringOf(sidecarKind, compileSidecar),
-    wiringOf(envoyFilterKind, refuseEnvoyFilter),
+    wiringOf(envoyFilterKind, compileEnvoyFilter),
   ];
   if (!kubernetes) return own;
   const surroundings = {

@@ -1,26 +1,23 @@
-import type { ApplyTo } from '../api/envoy-filter/schema.ts';
 import { type TypeUrl, typeUrls } from '../envoy/resource.ts';
 import type { EnvoyFilterPatch } from '../mesh/envoy-filter.ts';
 import type { ObjectKey } from '../mesh/object-key.ts';
+import { addedResources } from '../translate/patches/added-resources.ts';
 import type { FittedFilter } from './fit-filters.ts';
-import { addedResources } from './patch-engine.ts';
 
-/** The type of resource that a patch takes hold of; undefined: none that is served, or it only adds. */
-const patchedType: Readonly<Record<ApplyTo, TypeUrl | undefined>> = {
-  CLUSTER: typeUrls.cluster,
-  LISTENER: typeUrls.listener,
-  LISTENER_FILTER: typeUrls.listener,
-  FILTER_CHAIN: typeUrls.listener,
-  NETWORK_FILTER: typeUrls.listener,
-  HTTP_FILTER: typeUrls.listener,
-  ROUTE_CONFIGURATION: typeUrls.route,
-  VIRTUAL_HOST: typeUrls.route,
-  HTTP_ROUTE: typeUrls.route,
-  EXTENSION_CONFIG: undefined,
-  BOOTSTRAP: undefined,
+/** The types of resource that a patch may take hold of, besides those that it adds. Inbound routes are part of their listener. */
+const patchedTypes: Readonly<Record<EnvoyFilterPatch['applyTo'], readonly TypeUrl[]>> = {
+  CLUSTER: [typeUrls.cluster],
+  LISTENER: [typeUrls.listener],
+  LISTENER_FILTER: [typeUrls.listener],
+  FILTER_CHAIN: [typeUrls.listener],
+  NETWORK_FILTER: [typeUrls.listener],
+  HTTP_FILTER: [typeUrls.listener],
+  ROUTE_CONFIGURATION: [typeUrls.route, typeUrls.listener],
+  VIRTUAL_HOST: [typeUrls.route, typeUrls.listener],
+  HTTP_ROUTE: [typeUrls.route, typeUrls.listener],
+  EXTENSION_CONFIG: [],
+  BOOTSTRAP: [],
 };
-
-const adding: ReadonlySet<ApplyTo> = new Set(['CLUSTER', 'LISTENER', 'EXTENSION_CONFIG']);
 
 /** The EnvoyFilters that hold for the members of a class, in the order of application. */
 export class ClassFilters {
@@ -51,9 +48,7 @@ export class ClassFilters {
 
   /** Whether a filter may add resources of its own. */
   get canAdd(): boolean {
-    return this.list.some(({ patches }) =>
-      patches.some(({ applyTo, operation }) => adding.has(applyTo) && operation !== 'REMOVE'),
-    );
+    return this.list.some(({ patches }) => patches.some(isAdding));
   }
 
   /** What the filters add where no name is taken, by `<type> <name>`. */
@@ -81,8 +76,7 @@ export class ClassFilters {
   #sortByType(): Map<TypeUrl, readonly FittedFilter[]> {
     const byType = new Map<TypeUrl, FittedFilter[]>();
     for (const filter of this.list) {
-      for (const typeUrl of new Set(filter.patches.map(({ applyTo }) => patchedType[applyTo]))) {
-        if (!typeUrl) continue;
+      for (const typeUrl of new Set(filter.patches.flatMap(typesOf))) {
         const known = byType.get(typeUrl);
         if (known) known.push(filter);
         else byType.set(typeUrl, [filter]);
@@ -94,15 +88,23 @@ export class ClassFilters {
 
 const none: readonly FittedFilter[] = [];
 
-/** Patches by the type of resource that they take hold of; those that only add are left out. */
+function isAdding({ applyTo, operation }: EnvoyFilterPatch): boolean {
+  return operation === 'ADD' && (applyTo === 'CLUSTER' || applyTo === 'LISTENER' || applyTo === 'EXTENSION_CONFIG');
+}
+
+function typesOf(patch: EnvoyFilterPatch): readonly TypeUrl[] {
+  return isAdding(patch) ? [] : patchedTypes[patch.applyTo];
+}
+
+/** Patches by the types of resource that they may take hold of; those that only add are left out. */
 export function byPatchedType(patches: readonly EnvoyFilterPatch[]): Map<TypeUrl, EnvoyFilterPatch[]> {
   const byType = new Map<TypeUrl, EnvoyFilterPatch[]>();
   for (const patch of patches) {
-    const typeUrl = patchedType[patch.applyTo];
-    if (!typeUrl) continue;
-    const known = byType.get(typeUrl);
-    if (known) known.push(patch);
-    else byType.set(typeUrl, [patch]);
+    for (const typeUrl of typesOf(patch)) {
+      const known = byType.get(typeUrl);
+      if (known) known.push(patch);
+      else byType.set(typeUrl, [patch]);
+    }
   }
   return byType;
 }

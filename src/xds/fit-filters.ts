@@ -1,5 +1,6 @@
 import type { EnvoyFilter, EnvoyFilterPatch, SelectedEnvoyFilter } from '../mesh/envoy-filter.ts';
 import type { ProxyNode } from '../mesh/proxy.ts';
+import { isForSidecars } from '../translate/patches/matches.ts';
 
 /** The fitting part of a filter, with what names it in a class's key. */
 export interface FittedFilter extends SelectedEnvoyFilter {
@@ -35,7 +36,7 @@ export function fitFilters(filters: readonly EnvoyFilter[], node: ProxyNode): Fi
 function fitFilter(filter: EnvoyFilter, node: ProxyNode): FittedFilter | undefined {
   let known = fits.get(filter);
   if (!known) {
-    const patches = filter.patches.filter(isForSidecars);
+    const patches = filter.patches.filter(isServed);
     const isConditional = patches.some(({ proxyVersion, metadata }) => proxyVersion || metadata);
     const key = `${filter.key}@${filter.version}`;
     known = { patches, isConditional, all: patches.length ? { filter, patches, key } : undefined, some: new Map() };
@@ -55,8 +56,8 @@ function fitFilter(filter: EnvoyFilter, node: ProxyNode): FittedFilter | undefin
 }
 
 /** Whether the patch is part of what a sidecar is served: not of its bootstrap, nor for gateways and waypoints. */
-function isForSidecars({ applyTo, context }: EnvoyFilterPatch): boolean {
-  return applyTo !== 'BOOTSTRAP' && context !== 'GATEWAY' && context !== 'WAYPOINT';
+function isServed(patch: EnvoyFilterPatch): boolean {
+  return patch.applyTo !== 'BOOTSTRAP' && isForSidecars(patch);
 }
 
 /** Istio's rule (pilot/pkg/model/envoyfilter.go, proxyMatch): a proxy that does not tell its version matches no `proxyVersion`. */

@@ -1,8 +1,7 @@
 import type { Resource, TypeUrl } from '../envoy/resource.ts';
 import type { ObjectKey } from '../mesh/object-key.ts';
 import type { ProxyNode } from '../mesh/proxy.ts';
-import type { ResourceTable } from './resource-table.ts';
-import type { TableComparison } from './session/compare-tables.ts';
+import type { ResourceTable, TableComparison } from './resource-table.ts';
 
 /** What one object needs of each proxy in a class before its present generation counts as acknowledged there. */
 export interface ObjectFootprint {

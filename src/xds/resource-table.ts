@@ -7,6 +7,13 @@ export interface TableDelta {
   readonly removed: readonly Resource[];
 }
 
+/** What a holder of all of one table needs in order to hold another. */
+export interface TableComparison {
+  /** Names whose bytes differ, or that are new. */
+  readonly changed: readonly string[];
+  readonly removed: readonly Resource[];
+}
+
 /** The last change of one name. Superseded entries stay in the log until it is compacted. */
 interface Entry {
   readonly revision: number;

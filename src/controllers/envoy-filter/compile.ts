@@ -15,19 +15,6 @@ import { objectKey } from '../../mesh/object-key.ts';
 import type { DeepReadonly } from '../../runtime/object.ts';
 import { type Compiled, createdAtMs } from '../fragment-reconciler.ts';
 
-/** EnvoyFilters are read and validated, and said not to be applied: a filter that silently did nothing would be worse. */
-export function refuseEnvoyFilter(): Compiled {
-  return {
-    outcome: 'unsupported',
-    finding: {
-      severity: 'error',
-      path: 'spec',
-      segments: ['spec'],
-      message: 'EnvoyFilter is validated but not applied by this version of Weft',
-    },
-  };
-}
-
 /** An EnvoyFilter as the mesh reads it: values read as the messages that they patch, once, and version patterns compiled. */
 export function compileEnvoyFilter(object: DeepReadonly<EnvoyFilter>): Compiled {
   const { metadata, spec } = object;

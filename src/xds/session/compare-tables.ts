@@ -1,13 +1,6 @@
 import type { Resource, TypeUrl } from '../../envoy/resource.ts';
 import type { ProxyClass } from '../proxy-class.ts';
-import type { ResourceTable } from '../resource-table.ts';
-
-/** What a holder of all of one table needs in order to hold another. */
-export interface TableComparison {
-  /** Names whose bytes differ, or that are new. */
-  readonly changed: readonly string[];
-  readonly removed: readonly Resource[];
-}
+import type { ResourceTable, TableComparison } from '../resource-table.ts';
 
 /** Compares two classes' tables by version. Costs both sizes. */
 function compareTables(from: ResourceTable, to: ResourceTable): TableComparison {

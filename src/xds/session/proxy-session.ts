@@ -4,9 +4,9 @@ import type { ProxyNode } from '../../mesh/proxy.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import { metricType, type XdsMetrics } from '../metrics.ts';
 import type { ProxyClass } from '../proxy-class.ts';
+import type { TableComparison } from '../resource-table.ts';
 import type { DiscoveryRequest } from '../wire/decode-request.ts';
 import { encodeResponse, type Variant } from '../wire/encode-response.ts';
-import type { TableComparison } from './compare-tables.ts';
 import { openings, type TypeStates } from './gates.ts';
 import { type Answer, TypeState, type TypeStateOptions } from './type-state.ts';
 

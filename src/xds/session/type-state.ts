@@ -1,11 +1,11 @@
 import { type Resource, type TypeUrl, typeUrls } from '../../envoy/resource.ts';
 import type { ObjectKey } from '../../mesh/object-key.ts';
 import type { ProxyClass } from '../proxy-class.ts';
+import type { TableComparison } from '../resource-table.ts';
 import type { SubscriptionUpdate } from '../wire/decode-request.ts';
 import type { Variant } from '../wire/encode-response.ts';
 import { parseNack } from '../wire/parse-nack.ts';
 import { unavailable } from '../wire/stream-error.ts';
-import type { TableComparison } from './compare-tables.ts';
 import { Isolation } from './isolation.ts';
 import { Rejections } from './rejections.ts';
 import { Subscription } from './subscription.ts';
