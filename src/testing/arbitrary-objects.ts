@@ -3,6 +3,7 @@ import { hasErrors } from '../api/finding.ts';
 import { checkObject } from '../controllers/check-object.ts';
 import { defaultMeshConfig, type MeshConfig } from '../mesh/mesh-config.ts';
 import type { KubernetesObject } from '../runtime/object.ts';
+import { arbitraryEnvoyFilter } from './arbitrary-envoy-filters.ts';
 import { arbitraryKubernetesObject } from './arbitrary-kubernetes.ts';
 import { kindOf } from './load-mesh.ts';
 
@@ -139,6 +140,7 @@ export const arbitraryMeshObject: fc.Arbitrary<KubernetesObject> = fc
     { weight: 5, arbitrary: arbitraryServiceEntry },
     { weight: 2, arbitrary: arbitraryWorkloadEntry },
     { weight: 2, arbitrary: arbitrarySidecar },
+    { weight: 3, arbitrary: arbitraryEnvoyFilter },
   )
   .filter((object) => !hasErrors(checkObject(kindOf(object), object)));
 

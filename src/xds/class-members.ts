@@ -17,6 +17,10 @@ export class ClassMembers {
   readonly #byNamespace = new Map<string, Set<Member>>();
   readonly #byAddress = new Map<string, Set<Member>>();
 
+  get size(): number {
+    return this.#byNode.size;
+  }
+
   get(node: ProxyNode): Member | undefined {
     return this.#byNode.get(node);
   }

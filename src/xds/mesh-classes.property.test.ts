@@ -9,10 +9,14 @@ import { proxyNode } from '../testing/load-mesh.ts';
 import { WiredMesh } from '../testing/wired-mesh.ts';
 import { findInconsistencies } from '../translate/consistency.ts';
 import { MeshClasses } from './mesh-classes.ts';
+import type { PatchedClass } from './patched-class.ts';
 import type { ProxyClass } from './proxy-class.ts';
+import { Comparisons } from './session/compare-tables.ts';
 
 const nodes = [
-  proxyNode({ namespace: 'shop', labels: { app: 'x', tier: 'one' } }),
+  proxyNode({ namespace: 'shop', labels: { app: 'x', tier: 'one' }, metadata: { ISTIO_VERSION: '1.24.1' } }),
+  // Of the class of the one before, as long as no filter tells them apart.
+  proxyNode({ namespace: 'shop', name: 'second', labels: { app: 'x', tier: 'one' }, metadata: { TEAM: 'red' } }),
   proxyNode({
     namespace: 'client',
     ipFamilies: 'dual',
@@ -46,15 +50,15 @@ describe('what is kept incrementally', () => {
         };
         if (isSettled) for (const object of settledObjects) put(object);
         wired.work();
-        const connected = new Map<number, ProxyClass>([
-          [0, classes.join(nodes[0]!)],
-          [1, classes.join(nodes[1]!)],
-        ]);
+        const connected = new Map([0, 1, 2].map((index) => [index, new Holder(classes.join(nodes[index]!))]));
         const refresh = () => {
-          for (const node of classes.refresh().moved) {
-            const index = nodes.indexOf(node);
-            const left = connected.get(index)!;
-            connected.set(index, classes.join(node));
+          const { moved } = classes.refresh();
+          const comparisons = new Comparisons();
+          for (const holder of connected.values()) holder.catchUp();
+          for (const node of moved) {
+            const holder = connected.get(nodes.indexOf(node))!;
+            const left = holder.proxyClass;
+            holder.move(classes.join(node), comparisons);
             classes.leave(left, node);
           }
         };
@@ -63,10 +67,10 @@ describe('what is kept incrementally', () => {
           else if (event.type === 'work') wired.work(event.names);
           else if (event.type === 'config') wired.mesh.setConfig(event.config);
           else if (event.type === 'toggle') {
-            const proxyClass = connected.get(event.node);
-            if (proxyClass) classes.leave(proxyClass, nodes[event.node]!);
-            if (proxyClass) connected.delete(event.node);
-            else connected.set(event.node, classes.join(nodes[event.node]!));
+            const holder = connected.get(event.node);
+            if (holder) classes.leave(holder.proxyClass, nodes[event.node]!);
+            if (holder) connected.delete(event.node);
+            else connected.set(event.node, new Holder(classes.join(nodes[event.node]!)));
           } else if (event.type === 'put') put(event.object);
           else {
             wired.remove(event.object);
@@ -79,12 +83,21 @@ describe('what is kept incrementally', () => {
         for (const object of present.values()) fresh.apply(object);
         fresh.work();
         const freshClasses = new MeshClasses(fresh.mesh);
-        for (const [index, proxyClass] of connected) {
-          expect(proxyClass.key).toBe(freshClasses.classKeyOf(nodes[index]!));
+        const filters = [...wired.mesh.envoyFilters.values()].map(({ key }) => key);
+        for (const [index, { proxyClass, held }] of connected) {
+          expect(withoutGenerations(proxyClass.key)).toBe(withoutGenerations(freshClasses.classKeyOf(nodes[index]!)));
           const kept = contents(proxyClass);
-          expect(kept).toEqual(contents(freshClasses.join(nodes[index]!)));
-          expect(findInconsistencies(pushOrder.flatMap((typeUrl) => [...proxyClass.table(typeUrl).values()]))).toEqual([]);
+          const computed = freshClasses.join(nodes[index]!);
+          expect(kept).toEqual(contents(computed));
+          expect(Object.fromEntries(held)).toEqual(kept);
+          for (const filter of filters) expect(namesOf(proxyClass, filter)).toEqual(namesOf(computed, filter));
+          // A filter may take a cluster away from under its endpoints, or refer to what is not there: what it is made from is consistent.
+          const { base } = proxyClass as PatchedClass;
+          expect(findInconsistencies(pushOrder.flatMap((typeUrl) => [...base.resources(typeUrl).values()]))).toEqual([]);
         }
+        for (const filter of filters) expect(classes.patchReport(filter)).toEqual(freshClasses.patchReport(filter));
+        for (const [index, { proxyClass }] of connected) classes.leave(proxyClass, nodes[index]!);
+        expect(classes.size).toEqual({ bases: 0, classes: 0, members: 0 });
         wired.close();
         fresh.close();
       }),
@@ -97,6 +110,11 @@ function keyOf(object: KubernetesObject): string {
   return `${object.kind} ${objectName(object)}`;
 }
 
+/** What derives from an object in a class. */
+function namesOf(proxyClass: ProxyClass, object: string): ReadonlyMap<string, ReadonlySet<string>> {
+  return proxyClass.footprint(object)?.names ?? new Map();
+}
+
 function contents(proxyClass: ProxyClass): Record<string, string> {
   const entries = pushOrder.flatMap((typeUrl) =>
     [...proxyClass.table(typeUrl).values()].map((resource): [string, string] => [
@@ -105,4 +123,48 @@ function contents(proxyClass: ProxyClass): Record<string, string> {
     ]),
   );
   return Object.fromEntries(entries.sort(([a], [b]) => (a < b ? -1 : 1)));
+}
+
+/** What a proxy of a class holds by applying what its tables say has changed. */
+class Holder {
+  proxyClass: ProxyClass;
+  /** Versions, by type and name. */
+  readonly held: Map<string, string>;
+  #revision: number;
+
+  constructor(proxyClass: ProxyClass) {
+    this.proxyClass = proxyClass;
+    this.held = new Map(Object.entries(contents(proxyClass)));
+    this.#revision = proxyClass.revision;
+  }
+
+  /** Takes what has changed since; bytes that it has are never among it. */
+  catchUp(): void {
+    for (const typeUrl of pushOrder) {
+      const delta = this.proxyClass.table(typeUrl).since(this.#revision)!;
+      for (const { name, version } of delta.changed) this.#take(`${typeUrl} ${name}`, version);
+      for (const { name } of delta.removed) this.held.delete(`${typeUrl} ${name}`);
+    }
+    this.#revision = this.proxyClass.revision;
+  }
+
+  move(to: ProxyClass, comparisons: Comparisons): void {
+    for (const typeUrl of pushOrder) {
+      const { changed, removed } = comparisons.compare(this.proxyClass, to, typeUrl);
+      for (const name of changed) this.#take(`${typeUrl} ${name}`, to.table(typeUrl).get(name)!.version);
+      for (const { name } of removed) this.held.delete(`${typeUrl} ${name}`);
+    }
+    this.proxyClass = to;
+    this.#revision = to.revision;
+  }
+
+  #take(key: string, version: string): void {
+    expect(this.held.get(key)).not.toBe(version);
+    this.held.set(key, version);
+  }
+}
+
+/** A source from nothing counts generations anew. */
+function withoutGenerations(classKey: string): string {
+  return classKey.replaceAll(/@[^|/]*\/\d+\//g, '@');
 }

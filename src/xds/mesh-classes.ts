@@ -71,6 +71,11 @@ export class MeshClasses implements ProxyClasses {
     return this.#mesh.revision;
   }
 
+  /** How much there is: all of it goes with the last proxy. */
+  get size(): { readonly bases: number; readonly classes: number; readonly members: number } {
+    return { bases: this.#bases.size, classes: this.#classes.size, members: this.#members.size };
+  }
+
   join(node: ProxyNode): ProxyClass {
     const member = this.#members.add(node);
     const assignment = this.#assign(member);
