@@ -2,7 +2,7 @@ import { type Resource, typeUrls } from '../envoy/resource.ts';
 import type { MeshConfig } from '../mesh/mesh-config.ts';
 import type { ProxyView } from '../mesh/proxy-view.ts';
 import type { Service } from '../mesh/service.ts';
-import { buildOutboundCluster } from './clusters/outbound-cluster.ts';
+import { buildOutboundCluster, usesEds } from './clusters/outbound-cluster.ts';
 import { buildEndpoints } from './endpoints.ts';
 import { buildOutboundListener } from './listeners/outbound-listener.ts';
 import { outboundClusterName } from './names.ts';
@@ -21,6 +21,7 @@ export function buildTarget(view: ProxyView, target: Target, services: Iterable<
       for (const service of services) {
         const port = service.spec.ports.find(({ number }) => outboundClusterName(service.spec.hostname, number) === target.name);
         if (!port) continue;
+        if (target.typeUrl === typeUrls.endpoint && !usesEds(service)) return undefined;
         return shared(service, `${target.typeUrl} ${port.number} ${view.traits.ipFamilies}`, view.config, () =>
           target.typeUrl === typeUrls.cluster
             ? buildOutboundCluster(service, port, view.traits, view.config)

@@ -1,4 +1,4 @@
-import type { TypeUrl } from '../envoy/resource.ts';
+import { type TypeUrl, typeUrls } from '../envoy/resource.ts';
 import type { Service } from '../mesh/service.ts';
 
 /** The services of one egress listener that take part in a target. */
@@ -53,10 +53,19 @@ export class Membership {
     return this.#many.size === 0;
   }
 
-  /** Who counts: the first egress listener that has a part in it. */
+  /**
+   * Who counts: the first egress listener that has a part in it. Clusters and endpoints are common to all listeners: where those have
+   * different services of one host, a Kubernetes Service goes before a ServiceEntry (Istio's rule, against squatting on its name).
+   */
   first(): Participants {
     if (!this.#many) return { egress: this.#soleEgress, services: this.#sole ? [this.#sole] : [] };
-    const egress = Math.min(...this.#many.keys());
+    const listeners = [...this.#many.keys()].sort((a, b) => a - b);
+    const isCommon = this.typeUrl === typeUrls.cluster || this.typeUrl === typeUrls.endpoint;
+    const isKubernetes = (listener: number) =>
+      this.#many!.get(listener)!
+        .values()
+        .some(({ spec }) => spec.registry === 'Kubernetes');
+    const egress = (isCommon ? listeners.find(isKubernetes) : undefined) ?? listeners[0]!;
     return { egress, services: this.#many.get(egress)!.values() };
   }
 }

@@ -29,7 +29,8 @@ export function targetsOf(view: ProxyView, egressIndex: number, service: Service
     if (listenerProtocol(port.protocol) === 'none') continue;
     const cluster = outboundClusterName(service.spec.hostname, port.number);
     add(typeUrls.cluster, cluster);
-    if (usesEds(service)) add(typeUrls.endpoint, cluster);
+    // Where another listener's service of the host has the cluster, its endpoints count, and not those of this one.
+    if (usesEds(service) || view.egress.length > 1) add(typeUrls.endpoint, cluster);
     const protocol = outboundProtocol(egress, port);
     for (const placement of placementsOf(egress, service, port, view.traits)) {
       add(typeUrls.listener, placementName(placement));
