@@ -63,6 +63,11 @@ export class PatchedClass implements ProxyClass {
     return this.base.sidecar?.key;
   }
 
+  /** {@link ProxyClass} */
+  filterVersion(filter: ObjectKey): string | undefined {
+    return this.#filters.get(filter)?.filter.version;
+  }
+
   /** The filters that hold for the members. */
   get filters(): ClassFilters {
     return this.#filters;

@@ -38,6 +38,8 @@ export interface ProxyClass {
   /** The object that shaped the class as a whole, its Sidecar: behind every resource that its footprint names. */
   readonly sidecarKey?: ObjectKey;
   table(typeUrl: TypeUrl): ResourceTable;
+  /** Which version of an EnvoyFilter holds for the members (`EnvoyFilter.version`); undefined: none. Default: no filter holds. */
+  filterVersion?(filter: ObjectKey): string | undefined;
   /** No endpoints under that name: what a variant that cannot tell of removals is answered for a cluster that is gone. */
   emptyEndpoints(name: string): Resource;
   /** What an object contributes here; undefined: nothing (it does not affect this class's proxies). */

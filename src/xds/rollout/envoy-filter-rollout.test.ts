@@ -24,6 +24,8 @@ interface Proxy {
   acknowledged: number;
   /** By object, the revision at which the class's resources were changed by it last. */
   readonly changedAt: Map<string, number>;
+  /** The version that its class still has; undefined: the one that is selected for it. */
+  heldVersion?: string;
 }
 
 describe('EnvoyFilterRollout', () => {
@@ -42,7 +44,11 @@ describe('EnvoyFilterRollout', () => {
       node: { ...fakeNode(name, namespace), labels },
       settled: true,
       types: Object.fromEntries(pushOrder.map((typeUrl) => [typeUrl, type])),
-      proxyClass: { footprint: (object: string) => ({ required: new Map([[typeUrls.listener, changedAt.get(object) ?? 0]]) }) },
+      proxyClass: {
+        changedAt: (object: string) => changedAt.get(object) ?? 0,
+        table: () => ({ get: () => ({ version: 'now' }) }),
+        filterVersion: () => proxy.heldVersion ?? rollout.select(session.node).filters[0]?.version,
+      },
     } as unknown as ProxySession;
     Object.assign(proxy, { session });
     proxies.push(proxy);
@@ -74,8 +80,8 @@ describe('EnvoyFilterRollout', () => {
     rollout.decide();
   }
 
-  function refuse({ session }: Proxy, provenance: readonly string[] = [key]): void {
-    const resource = { typeUrl: typeUrls.listener, name: 'virtualOutbound', provenance } as unknown as Resource;
+  function refuse({ session }: Proxy, provenance: readonly string[] = [key], version = 'now'): void {
+    const resource = { typeUrl: typeUrls.listener, name: 'virtualOutbound', version, provenance } as unknown as Resource;
     rollout.refused(session, [resource], 'Error adding/updating listener(s) virtualOutbound: no such filter');
     rollout.decide();
   }
@@ -185,6 +191,25 @@ describe('EnvoyFilterRollout', () => {
     first.changedAt.set(entry, 7);
     refuse(first, [entry, key]);
     expect(generationsOf(first)).toEqual([1]);
+  });
+
+  it('blames the generation before for nothing that others on trial say once one has refused', () => {
+    const [first, second] = [connect('first'), connect('second')];
+    apply(filterAt(1));
+    acknowledge(first);
+    acknowledge(second);
+    apply(filterAt(2));
+    second.heldVersion = 'uid/2';
+    refuse(first);
+    refuse(second);
+    expect(rollout.report(key)).toMatchObject({ stage: 'quarantined', servedGeneration: 1, refusal: { proxy: 'shop/first' } });
+  });
+
+  it('takes no notice of a refusal of what is out of date', () => {
+    const first = connect('first');
+    apply(filterAt(1));
+    refuse(first, [key], 'before');
+    expect(rollout.report(key)).toMatchObject({ stage: 'trial' });
   });
 
   it('does not blame a filter that did not shape the resource', () => {

@@ -207,15 +207,24 @@ export class EnvoyFilterRollout implements FilterSource {
    * The EnvoyFilter that is to blame for a refused resource: one that this proxy tries, else the one whose change of the resource was the
    * last of all. Where a change of something else came later, that is to blame, and no filter.
    */
-  #culpritOf(session: ProxySession, { typeUrl, provenance }: Resource): ObjectKey | undefined {
-    const onTrial = provenance.filter((key) => this.#versions.get(key)?.trial?.nodes.has(session.node));
-    if (onTrial.length > 0)
+  #culpritOf({ node, proxyClass }: ProxySession, { typeUrl, name, version, provenance }: Resource): ObjectKey | undefined {
+    // What is refused late, when the proxy is owed something else already, tells nothing of what is in force.
+    if (proxyClass.table(typeUrl).get(name)?.version !== version) return undefined;
+    const isInForce = (filter: EnvoyFilter | undefined) =>
+      filter !== undefined && proxyClass.filterVersion?.(filter.key) === filter.version;
+    const onTrial = provenance.filter((key) => {
+      const trial = this.#versions.get(key)?.trial;
+      return trial?.nodes.has(node) && isInForce(trial.candidate);
+    });
+    if (onTrial.length > 0) {
       return onTrial.reduce((a, b) => (this.#watches.get(b)!.revision > this.#watches.get(a)!.revision ? b : a));
-    const changedAt = (key: ObjectKey) => session.proxyClass.footprint(key)?.required.get(typeUrl) ?? -1;
+    }
+    const changedAt = (key: ObjectKey) => proxyClass.changedAt(key, typeUrl);
     const last = Math.max(...provenance.map(changedAt));
     const servedAmongLast = provenance
       .filter((key) => changedAt(key) === last)
-      .flatMap((key) => this.#versions.get(key)?.served ?? []);
+      .flatMap((key) => this.#versions.get(key)?.served ?? [])
+      .filter(isInForce);
     return servedAmongLast.toSorted((a, b) => b.createdAtMs - a.createdAtMs)[0]?.key;
   }
 

@@ -44,6 +44,7 @@ export class AdsClient {
   /** Keep {@link responses}; a benchmark turns it off. Default true. */
   recording = true;
   readonly #options: AdsClientOptions;
+  #judge: NonNullable<AdsClientOptions['judge']>;
   readonly #reader: ResourceReader;
   readonly #client: Client;
   readonly #stream: ClientDuplexStream<Buffer, Buffer>;
@@ -53,6 +54,7 @@ export class AdsClient {
 
   constructor(options: AdsClientOptions) {
     this.#options = options;
+    this.#judge = options.judge ?? (() => 'ack');
     this.#reader = options.reader ?? envoyReader;
     this.held = options.resume?.held ?? new Map(Object.values(typeUrls).map((typeUrl) => [typeUrl, new HeldType(typeUrl)]));
     this.#client = new Client(options.address, credentials.createInsecure(), {
@@ -64,6 +66,11 @@ export class AdsClient {
     this.#stream.on('error', () => {});
     this.ended = new Promise((resolve) => this.#stream.on('status', resolve));
     if (options.resume) this.#resubscribe();
+  }
+
+  /** Judges responses by something else from now on. */
+  judgeBy(judge: NonNullable<AdsClientOptions['judge']>): void {
+    this.#judge = judge;
   }
 
   /** What the client holds of a type. */
@@ -177,7 +184,7 @@ export class AdsClient {
     const response = this.#options.variant === 'delta' ? decodeDelta(bytes) : this.#decodeSotw(bytes);
     this.#nonces.set(response.typeUrl, response.nonce);
     if (this.recording) this.responses.push(response);
-    const verdict = this.#options.judge?.(response) ?? 'ack';
+    const verdict = this.#judge(response);
     if (verdict !== 'hold') this.#settle(response, verdict);
     this.#options.onResponse?.(response);
   }
