@@ -166,7 +166,7 @@ export const createNetwork = async (): Promise<Network> => {
 /** Whether interception can be tested here, and if not, why and what to do. */
 export type Interception = { ok: true } | { ok: false; why: string; remedy: string };
 
-const installCommand = 'apt-get install -y iptables iproute2 util-linux';
+const installCommand = 'apt-get install -y iptables iproute2 util-linux python3';
 
 const probe = async (): Promise<Interception> => {
   if (process.platform !== 'linux')
@@ -177,6 +177,7 @@ const probe = async (): Promise<Interception> => {
     ['iptables', '--version'],
     ['ip6tables', '--version'],
     ['setpriv', '--version'],
+    ['python3', '--version'],
   ] as const) {
     if ((await execute([command, flag], { allowFailure: true })).code !== 0) missing.push(command);
   }
