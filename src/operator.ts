@@ -12,6 +12,7 @@ import type { Logger } from './runtime/logger.ts';
 import type { BindAddress } from './runtime/manager/http-listener.ts';
 import { Manager } from './runtime/manager/manager.ts';
 import type { LeaderElectionOptions } from './runtime/manager/manager-options.ts';
+import { addSecurity, type SecurityOptions } from './security.ts';
 import { FileFollower } from './sources/file/file-follower.ts';
 import {
   KubernetesCacheSource,
@@ -40,7 +41,13 @@ export interface OperatorOptions {
   /** How generations of an EnvoyFilter reach the fleet. */
   readonly rollout?: RolloutOptions;
   readonly logger: Logger;
-  readonly xdsBind: { readonly host: string; readonly port: number };
+  /**
+   * Where proxies connect in plaintext, without saying who they are: whoever reaches it may have the configuration of every namespace.
+   * Absent: nowhere.
+   */
+  readonly xdsBind?: { readonly host: string; readonly port: number };
+  /** xDS over TLS, webhooks, and the authority behind them. Absent: none of these. */
+  readonly security?: SecurityOptions;
   readonly httpBind: { readonly host: string; readonly port: number };
   readonly metricsBind: BindAddress;
   readonly healthBind: BindAddress;
@@ -59,7 +66,7 @@ interface SourceOptions extends Omit<KubernetesCacheSourceOptions, 'kinds' | 'ke
 export interface WeftOperator {
   readonly manager: Manager;
   /** Resolves, once proxies are served, with the addresses as bound. */
-  readonly served: Promise<Record<'xds' | 'http' | 'metrics' | 'health', string | undefined>>;
+  readonly served: Promise<Record<'xds' | 'xdsTls' | 'http' | 'webhooks' | 'metrics' | 'health', string | undefined>>;
 }
 
 /** The name of the Lease by which replicas elect their leader. */
@@ -91,11 +98,13 @@ export function createOperator(options: OperatorOptions): WeftOperator {
   const plane = createControlPlane({ cache, config, clock, logger, registry, isCluster: true, ...(rollout && { rollout }) });
   const { mesh, controllers, xds, status } = plane;
   const source = createSource({ plane, rest, cache, logger, clock, ...options.sourceTimes });
-  const proxies = new XdsRunnable({
-    ...{ xds, bind: xdsBind },
+  const security = options.security && addSecurity(manager, plane, namespace, options.security);
+  const proxies = new XdsRunnable<'xds' | 'xdsTls'>({
+    xds,
+    ports: { ...(xdsBind && { xds: xdsBind }), ...(security && { xdsTls: security.port }) },
     caughtUp: () => Promise.all(controllers.map(({ caughtUp }) => caughtUp)),
   });
-  const isReady = () => proxies.address !== undefined;
+  const isReady = () => proxies.isServing;
   const statusPort = new StatusPort({
     bind: httpBind,
     routes: createHttpRoutes({ status, xds, version, diagnostics: () => [], isReady }),
@@ -116,10 +125,10 @@ export function createOperator(options: OperatorOptions): WeftOperator {
       throw new Error(problems.map(({ resource, problem }) => `${resource}: ${problem ?? 'being listed'}`).join('; '));
   });
   manager.addReadyzCheck('xds', () => {
-    if (!isReady()) throw new Error('no proxies are served before the first lists are in and worked off');
+    if (!isReady()) throw new Error('no proxies are served before the first lists are in and worked off, and a certificate is there');
   });
-  const served = proxies.served.then((address) => ({
-    ...{ xds: address, http: statusPort.address },
+  const served = proxies.served.then(({ xds, xdsTls }) => ({
+    ...{ xds, xdsTls, http: statusPort.address, webhooks: security?.webhookAddress },
     ...{ metrics: manager.metricsAddress, health: manager.healthProbeAddress },
   }));
   return { manager, served };

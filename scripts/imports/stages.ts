@@ -25,15 +25,19 @@ export const stages: Readonly<Record<string, Stage>> = {
   // Who vouches for the control plane: what it knows of the cluster is objects, nothing of the mesh.
   authority: { imports: ['runtime', 'sources'] },
   translate: { imports: ['mesh', 'api', 'envoy'], open: ['patches'] },
-  xds: { imports: ['mesh', 'translate', 'envoy', 'runtime'], open: ['rollout'] },
+  xds: { imports: ['mesh', 'translate', 'envoy', 'runtime'], open: ['auth', 'rollout'] },
   status: { imports: ['xds', 'mesh', 'api', 'runtime', 'envoy'], open: ['replication'] },
   webhooks: { imports: ['runtime', 'api', 'mesh', 'controllers'], open: ['iptables', 'injector', 'admission', 'validator'] },
   'version.ts': { imports: [] },
   'control-plane.ts': { imports: stagesOfAChange },
   'main.ts': { imports: [...stagesOfAChange, 'control-plane.ts', 'version.ts'] },
   'leader-duties.ts': { imports: [...stagesOfAChange, 'control-plane.ts'] },
-  'operator.ts': { imports: [...stagesOfAChange, 'control-plane.ts', 'leader-duties.ts', 'version.ts'] },
-  'rbac.ts': { imports: ['runtime', 'api', 'operator.ts'] },
+  // What the operator adds where it has to be trusted: an authority, webhooks, and TLS for proxies.
+  'trust.ts': { imports: ['runtime', 'sources', 'authority', 'webhooks'] },
+  'admission.ts': { imports: ['runtime', 'api', 'mesh', 'authority', 'webhooks', 'trust.ts'] },
+  'security.ts': { imports: [...stagesOfAChange, 'webhooks', 'control-plane.ts', 'trust.ts', 'admission.ts'] },
+  'operator.ts': { imports: [...stagesOfAChange, 'control-plane.ts', 'leader-duties.ts', 'security.ts', 'version.ts'] },
+  'rbac.ts': { imports: ['runtime', 'api', 'authority', 'operator.ts', 'trust.ts'] },
   cli: { imports: [...stagesOfAChange, 'webhooks', 'version.ts', 'main.ts', 'operator.ts', 'leader-duties.ts'] },
 };
 

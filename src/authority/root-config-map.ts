@@ -22,16 +22,14 @@ export const configMapKind: ResourceKind<ConfigMap> = {
   scope: 'Namespaced',
 };
 
-/** The ConfigMap by which pods get the CA, under Istio's name, so that templates which mount it work as they are. */
-export const rootConfigMapName = 'istio-ca-root-cert';
-
-/** The key in it: Istio's. */
-export const rootCertificateKey = 'root-cert.pem';
-
 /** Whose fields these are. */
 export const rootFieldManager = 'weft-root-certificate';
 
 export interface RootConfigMapOptions {
+  /** Of the ConfigMap in each namespace. */
+  readonly name: string;
+  /** The key in it. */
+  readonly key: string;
   /** The ConfigMaps of that name, in every namespace. */
   readonly store: ObjectStore<ConfigMap>;
   readonly client: Pick<Client, 'apply'>;
@@ -58,18 +56,18 @@ export class RootConfigMap implements Reconciler {
 
   /** `request.name`: the namespace. */
   async reconcile({ name: namespace }: Request, { logger, signal }: ReconcileContext): Promise<Result> {
-    const { store, client, trust, needsRoot, clock } = this.#options;
+    const { name: configMap, key, store, client, trust, needsRoot, clock } = this.#options;
     if (!needsRoot(namespace)) {
       this.#appliedAtMs.delete(namespace);
       return {};
     }
     const bundle = trust.current;
     if (bundle === undefined) return {};
-    const present = store.get(`${namespace}/${rootConfigMapName}`);
-    if (present?.data?.[rootCertificateKey] === bundle) return {};
+    const present = store.get(`${namespace}/${configMap}`);
+    if (present?.data?.[key] === bundle) return {};
     const sinceMs = clock.monotonicMs() - (this.#appliedAtMs.get(namespace) ?? Number.NEGATIVE_INFINITY);
     if (sinceMs < restoreEveryMs) return { requeueAfterMs: restoreEveryMs - sinceMs };
-    const applied = { metadata: { name: rootConfigMapName, namespace }, data: { [rootCertificateKey]: bundle } };
+    const applied = { metadata: { name: configMap, namespace }, data: { [key]: bundle } };
     try {
       await client.apply(configMapKind, applied, { fieldManager: rootFieldManager, force: true, signal });
     } catch (error) {
@@ -78,7 +76,7 @@ export class RootConfigMap implements Reconciler {
       throw error;
     }
     this.#appliedAtMs.set(namespace, clock.monotonicMs());
-    logger.info('The CA was written', { namespace, configMap: rootConfigMapName });
+    logger.info('The CA was written', { namespace, configMap });
     return {};
   }
 }

@@ -1,6 +1,6 @@
 import type { KubeConfig } from '@kubernetes/client-node';
 import { defaultMeshConfig } from '../mesh/mesh-config.ts';
-import { createOperator, type OperatorOptions } from '../operator.ts';
+import { createOperator, type OperatorOptions, type WeftOperator } from '../operator.ts';
 import type { Manager } from '../runtime/manager/manager.ts';
 import { type LoggedLine, logInto } from '../runtime/testing/log-lines.ts';
 
@@ -8,8 +8,10 @@ import { type LoggedLine, logInto } from '../runtime/testing/log-lines.ts';
 export interface RunningOperator {
   readonly manager: Manager;
   readonly lines: readonly LoggedLine[];
-  /** Resolves with where proxies connect; rejects if the operator ends instead. */
+  /** Resolves with where proxies connect in plaintext; rejects if the operator ends instead. */
   readonly served: Promise<string>;
+  /** Resolves with everything that it listens on. */
+  readonly addresses: WeftOperator['served'];
   /** What `/readyz/<check>` answers. */
   readyz(check: string): Promise<string>;
   /** How it ended; undefined while it runs. */
@@ -44,6 +46,7 @@ export function runOperator(kubeConfig: KubeConfig, options: Partial<OperatorOpt
       return end;
     },
     served: serving,
+    addresses: Promise.race([served, endedEarly]),
     readyz: async (check) => (await fetch(`http://${manager.healthProbeAddress}/readyz/${check}`)).text(),
     stop() {
       manager.stop();

@@ -1,11 +1,10 @@
 import ipaddr from 'ipaddr.js';
 import type { Registry } from 'prom-client';
 import { type ProxyNode, proxyName } from '../../mesh/proxy.ts';
-import type { ObjectStore } from '../../runtime/cache/object-store.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Event } from '../../runtime/event.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import { type DeepReadonly, type KubernetesObject, objectName } from '../../runtime/object.ts';
+import { type DeepReadonly, type KubernetesObject, type ObjectName, objectName } from '../../runtime/object.ts';
 import type { AdsCall, Authenticate } from '../stream.ts';
 import { permissionDenied, type StreamError, unauthenticated, unavailable } from '../wire/stream-error.ts';
 import { createRefusalMetrics, type RefusalReason } from './refusal-metrics.ts';
@@ -19,9 +18,15 @@ export interface KnownPod extends KubernetesObject {
   };
 }
 
+/** Where a source keeps the pods up to date; an `ObjectStore` is one. */
+export interface KnownPods {
+  get(name: ObjectName): DeepReadonly<KnownPod> | undefined;
+  subscribe(listener: (event: Event<KnownPod>) => void): () => void;
+}
+
 export interface ProxyAuthenticatorOptions {
   readonly reviewer: Pick<TokenReviewer, 'review' | 'forgetPod'>;
-  readonly pods: ObjectStore<KnownPod>;
+  readonly pods: KnownPods;
   /** Whether a namespace takes part in the mesh; pods of others are not known. */
   readonly includes: (namespace: string) => boolean;
   readonly clock: Clock;

@@ -1,5 +1,5 @@
 import { create, fromBinary, type MessageInitShape, toBinary } from '@bufbuild/protobuf';
-import { Client, type ClientDuplexStream, credentials, type StatusObject } from '@grpc/grpc-js';
+import { type ChannelCredentials, Client, type ClientDuplexStream, credentials, type StatusObject } from '@grpc/grpc-js';
 import type { NodeSchema } from '../../envoy/gen/envoy/config/core/v3/base_pb.js';
 import {
   DeltaDiscoveryRequestSchema,
@@ -21,6 +21,8 @@ export interface AdsClientOptions {
   readonly address: string;
   readonly variant: Variant;
   readonly node: MessageInitShape<typeof NodeSchema>;
+  /** Default: plaintext, and no token. */
+  readonly credentials?: ChannelCredentials;
   /** Default: acknowledges everything. A refused response is not applied. */
   readonly judge?: (response: ClientResponse) => Verdict;
   /** Subscribe to the endpoints and routes that clusters and listeners refer to, as Envoy does. Default false. */
@@ -57,7 +59,7 @@ export class AdsClient {
     this.#judge = options.judge ?? (() => 'ack');
     this.#reader = options.reader ?? envoyReader;
     this.held = options.resume?.held ?? new Map(Object.values(typeUrls).map((typeUrl) => [typeUrl, new HeldType(typeUrl)]));
-    this.#client = new Client(options.address, credentials.createInsecure(), {
+    this.#client = new Client(options.address, options.credentials ?? credentials.createInsecure(), {
       'grpc.use_local_subchannel_pool': 1,
       'grpc.max_receive_message_length': -1,
     });

@@ -1,0 +1,81 @@
+import { type AdmissionOptions, addAdmission } from './admission.ts';
+import { namespaceKind } from './api/kubernetes/namespace.ts';
+import { podKind } from './api/kubernetes/pod.ts';
+import type { ControlPlane } from './control-plane.ts';
+import type { BindAddress } from './runtime/manager/http-listener.ts';
+import type { Manager } from './runtime/manager/manager.ts';
+import { FileFollower } from './sources/file/file-follower.ts';
+import { addTrust, certified, type TrustOptions } from './trust.ts';
+import { InjectedNamespaces } from './webhooks/admission/injected-namespaces.ts';
+import type { InjectionConfig } from './webhooks/injector/config/injection-config.ts';
+import { readInjectionConfig } from './webhooks/injector/config/read-injection-config.ts';
+import { ProxyAuthenticator } from './xds/auth/proxy-authenticator.ts';
+import { TokenReviewer } from './xds/auth/token-reviewer.ts';
+import { TlsCredentials } from './xds/tls-credentials.ts';
+import type { XdsPort } from './xds/xds-runnable.ts';
+
+/** What a control plane in a cluster offers to those who have to trust it: xDS over TLS, and webhooks. */
+export interface SecurityOptions {
+  /** Where proxies connect over TLS, each with the token of its pod. */
+  readonly xdsBind: { readonly host: string; readonly port: number };
+  /** Whom a proxy's token must be issued for: one of these. */
+  readonly tokenAudiences: readonly string[];
+  readonly webhookBind: BindAddress;
+  readonly trust: TrustOptions;
+  /** In force until the file of `injectionFile` says otherwise. */
+  readonly injection: InjectionConfig;
+  /** Followed at run time. Absent: `injection` holds for good. */
+  readonly injectionFile?: { readonly path: string; readonly text: string };
+  readonly inject: AdmissionOptions['inject'];
+  readonly shapeBootstrap?: AdmissionOptions['shapeBootstrap'];
+}
+
+/** What {@link addSecurity} made. */
+export interface Security {
+  /** For the xDS server to open. */
+  readonly port: XdsPort;
+  /** Where webhooks answer, as bound; undefined until they do. */
+  readonly webhookAddress: string | undefined;
+}
+
+/** Gives the manager all that security needs: the authority, the webhook server, and who authenticates proxies. */
+export function addSecurity(manager: Manager, plane: ControlPlane, namespace: string, options: SecurityOptions): Security {
+  const { cache, rest, clock, logger, registry } = manager;
+  const { injectionFile, xdsBind, tokenAudiences: audiences } = options;
+  let injection = options.injection;
+  if (injectionFile) {
+    const { path: file, text } = injectionFile;
+    const onChange = (next: string) => {
+      const { config, errors, warnings } = readInjectionConfig(next, file);
+      for (const problem of warnings) logger.warn('Injection configuration', { problem });
+      for (const problem of errors)
+        logger.error('The injection configuration cannot be used; the last good one stays in force', { problem });
+      if (errors.length) return;
+      injection = config;
+      logger.info('The injection configuration has changed', { file });
+    };
+    manager.add(new FileFollower({ file, text, onChange, clock, logger }));
+  }
+  const config = () => injection;
+  const [namespaces, pods] = [cache.store(namespaceKind), cache.store(podKind)];
+  const takesPart = (name: string) => plane.namespaces?.includes(name) ?? true;
+
+  const injected = new InjectedNamespaces({ namespaces, pods, config, takesPart });
+  const authority = addTrust(manager, namespace, options.trust, injected);
+  const { inject, shapeBootstrap, webhookBind: bind } = options;
+  const webhooks = addAdmission(manager, plane.mesh, authority, {
+    ...{ bind, config, inject },
+    ...(shapeBootstrap && { shapeBootstrap }),
+  });
+  const reviewer = new TokenReviewer({ rest, audiences, clock });
+  const { authenticate } = new ProxyAuthenticator({ reviewer, pods, includes: takesPart, clock, logger, registry });
+  return {
+    port: {
+      ...xdsBind,
+      options: async (signal) => ({ credentials: new TlsCredentials(await certified(authority, signal)), authenticate }),
+    },
+    get webhookAddress() {
+      return webhooks.address;
+    },
+  };
+}

@@ -1,0 +1,157 @@
+import { type Authority, type TrustSource, waitForCertificate } from './authority/authority.ts';
+import { secretKind } from './authority/authority-secret.ts';
+import type { AuthorityTimes } from './authority/authority-state.ts';
+import { CaBundle, mutatingWebhookKind, validatingWebhookKind } from './authority/ca-bundle.ts';
+import { type AuthorityFiles, createFileAuthority } from './authority/file-authority.ts';
+import { configMapKind, RootConfigMap } from './authority/root-config-map.ts';
+import { SecretAuthority } from './authority/secret-authority.ts';
+import { SecretRotation } from './authority/secret-rotation.ts';
+import { aborted } from './runtime/abort.ts';
+import { informerSource } from './runtime/cache/informer-source.ts';
+import { Controller } from './runtime/controller.ts';
+import { enqueueRequestForObject, enqueueRequestsFromMapFunc } from './runtime/event-handler.ts';
+import { eachTerm } from './runtime/manager/each-term.ts';
+import type { Manager } from './runtime/manager/manager.ts';
+import type { ObjectName } from './runtime/object.ts';
+import type { Reconciler } from './runtime/reconciler.ts';
+import type { ResourceKind } from './runtime/resource-kind.ts';
+import { KubernetesCacheSource, watchedKind } from './sources/kubernetes/kubernetes-cache-source.ts';
+import type { InjectedNamespaces } from './webhooks/admission/injected-namespaces.ts';
+
+/** The Secret that replicas share their authority in. */
+export const authoritySecretName = 'weft-authority';
+
+/** The webhook configurations, one of each kind, whose `caBundle` is kept. */
+export const webhookConfigurationName = 'weft';
+
+/** Who vouches for the control plane, and where that is told. */
+export interface TrustOptions {
+  /** Weft's own authority in a Secret of its namespace, or what others keep in files. */
+  readonly issuer:
+    | {
+        readonly type: 'secret';
+        readonly times: AuthorityTimes;
+        /** DNS names and IP addresses of the servers. */
+        readonly names: readonly string[];
+      }
+    | { readonly type: 'files'; readonly files: AuthorityFiles };
+  /** The name of the Mutating- and the ValidatingWebhookConfiguration whose `caBundle` is kept. */
+  readonly webhookConfiguration: string;
+  /** The ConfigMap by which pods get the CA, in each namespace that has injected ones. */
+  readonly rootConfigMap: { readonly name: string; readonly key: string };
+}
+
+/** Gives the manager everything that the authority needs: what follows it on every replica, and what the leader does for it. */
+export function addTrust(manager: Manager, namespace: string, options: TrustOptions, injected: InjectedNamespaces): Authority {
+  const { cache, rest, clock, logger, registry } = manager;
+  const { issuer, webhookConfiguration, rootConfigMap } = options;
+  const named = (name: string) => ({ fieldSelector: `metadata.name=${name}` });
+  const source = new KubernetesCacheSource({
+    ...{ rest, cache, logger, clock },
+    kinds: [
+      ...(issuer.type === 'secret' ? [watchedKind({ kind: secretKind, namespace, ...named(authoritySecretName) })] : []),
+      watchedKind({ kind: mutatingWebhookKind, ...named(webhookConfiguration) }),
+      watchedKind({ kind: validatingWebhookKind, ...named(webhookConfiguration) }),
+      watchedKind({ kind: configMapKind, ...named(rootConfigMap.name) }),
+    ],
+  });
+  // Nothing that serves the mesh waits for these: the first certificate comes from a leader, who is elected after the first lists.
+  manager.add({ name: 'source of the authority', group: 'cache', start: (signal) => source.start(signal) });
+
+  const secret = `${namespace}/${authoritySecretName}`;
+  let authority: Authority;
+  if (issuer.type === 'files') {
+    const files = createFileAuthority({ files: issuer.files, clock, logger, registry });
+    for (const part of files.parts) manager.add(part);
+    authority = files;
+  } else {
+    const store = cache.store(secretKind);
+    const shared = new SecretAuthority({ store, secret, logger });
+    manager.add({ name: 'authority', group: 'server', start: (signal) => aborted(signal).then(() => shared.close()) });
+    const rotation = () => new SecretRotation({ client: manager.client, store, authority: shared, clock, ...issuer });
+    addDuty(manager, { name: 'authority', kind: secretKind, reconciler: rotation, first: () => [secret] });
+    authority = shared;
+  }
+  const { trust } = authority;
+  for (const kind of [mutatingWebhookKind, validatingWebhookKind]) {
+    const reconciler = () => new CaBundle({ kind, store: cache.store(kind), client: manager.client, trust, clock });
+    const first = () => [webhookConfiguration];
+    addDuty(manager, { name: `caBundle of ${kind.plural}`, kind, reconciler, first, trust });
+  }
+  addRootConfigMaps(manager, rootConfigMap, trust, injected);
+  manager.addReadyzCheck('certificate', () => {
+    if (!authority.certificates.current) throw new Error(`there is no certificate to serve with yet: ${describe(issuer, secret)}`);
+  });
+  return authority;
+}
+
+/** Opens a server when there is a certificate to show: until then a client had better find no one. */
+export async function certified(authority: Authority, signal: AbortSignal): Promise<Authority['certificates']> {
+  await waitForCertificate(authority.certificates, signal);
+  return authority.certificates;
+}
+
+function addRootConfigMaps(
+  manager: Manager,
+  { name, key }: TrustOptions['rootConfigMap'],
+  trust: TrustSource,
+  injected: InjectedNamespaces,
+): void {
+  const { cache, client, clock } = manager;
+  const store = cache.store(configMapKind);
+  const needsRoot = (namespace: string) => injected.includes(namespace);
+  addDuty(manager, {
+    name: 'root certificate',
+    kind: configMapKind,
+    toNames: ({ namespace }) => [namespace],
+    reconciler: () => new RootConfigMap({ name, key, store, client, trust, needsRoot, clock }),
+    first: () => injected.list(),
+    trust,
+    joined: (enqueue) => injected.onChange(enqueue),
+  });
+}
+
+interface Duty {
+  readonly name: string;
+  /** Whose objects are watched; the cache holds just those that matter. */
+  readonly kind: ResourceKind;
+  /** What to reconcile when one of them changes. Default: it. */
+  readonly toNames?: (metadata: { readonly namespace: string; readonly name: string }) => ObjectName[];
+  /** Made anew for each term of leadership. */
+  readonly reconciler: () => Reconciler;
+  /** What to reconcile at the beginning, whether it is there or not; asked again at each use. */
+  readonly first: () => Iterable<ObjectName>;
+  /** When this changes, all of {@link first} is reconciled again. */
+  readonly trust?: TrustSource;
+  /** Other reasons to reconcile; the returned function ends that. */
+  readonly joined?: (enqueue: (name: ObjectName) => void) => () => void;
+}
+
+/** A controller that runs while this replica leads. It begins when what it reads is there, however long that takes. */
+function addDuty(manager: Manager, { name, kind, toNames, reconciler, first, trust, joined }: Duty): void {
+  const { cache, clock, logger, registry } = manager;
+  manager.add(
+    eachTerm(name, () => ({
+      async start(signal) {
+        const synced = cache.store(kind).waitForSync(signal);
+        await synced.catch(() => {});
+        if (signal.aborted) return;
+        const controller = new Controller({ name, group: 'leader', reconciler: reconciler(), clock, logger, registry });
+        const handler = toNames ? enqueueRequestsFromMapFunc(({ metadata }) => toNames(metadata)) : enqueueRequestForObject;
+        controller.watch(informerSource(cache, kind), handler);
+        const enqueue = (each: ObjectName) => controller.enqueue(each);
+        const enqueueAll = () => {
+          for (const each of first()) enqueue(each);
+        };
+        const ends = [trust?.onChange(enqueueAll), joined?.(enqueue)];
+        enqueueAll();
+        await controller.start(signal);
+        for (const end of ends) end?.();
+      },
+    })),
+  );
+}
+
+function describe(issuer: TrustOptions['issuer'], secret: ObjectName): string {
+  return issuer.type === 'files' ? `${issuer.files.certificate} was not read` : `the leader has not made Secret ${secret}`;
+}
