@@ -30,7 +30,11 @@ export async function runSecureOperator(kubeConfig: KubeConfig, options: SecureO
     tokenAudiences: ['weft'],
     webhookBind: { host: '127.0.0.1', port: webhookPort },
     trust: {
-      issuer: { type: 'secret', times: { ...defaultAuthorityTimes, ...options.times }, names: ['127.0.0.1', 'weft.weft-system.svc'] },
+      issuer: {
+        type: 'secret',
+        times: { ...defaultAuthorityTimes, ...options.times },
+        names: ['127.0.0.1', 'weft.weft-system.svc'],
+      },
       webhookConfiguration: webhookConfigurationName,
       rootConfigMap: { name: defaultInjectionConfig.xds.caConfigMap, key: defaultInjectionConfig.xds.caKey },
     },
@@ -38,8 +42,7 @@ export async function runSecureOperator(kubeConfig: KubeConfig, options: SecureO
     inject: () => ({ outcome: 'skipped', policy: 'none', reason: 'no injector' }),
     ...options.security,
   };
-  const { xdsBind: _, ...rest } = { xdsBind: undefined, ...options.operator };
-  const operator = runOperator(kubeConfig, { ...rest, xdsBind: undefined as never, security });
+  const operator = runOperator(kubeConfig, { ...options.operator, xdsBind: undefined, security });
   return { ...operator, webhookPort, xdsTls: operator.addresses.then(({ xdsTls }) => xdsTls!) };
 }
 
@@ -117,7 +120,11 @@ export async function makeWebhookConfiguration(
     kind: `${kind}WebhookConfiguration`,
     metadata: { name: webhookConfigurationName },
     webhooks: webhooks.map(({ name, url, rule, namespaceSelector = {} }) => ({
-      ...{ name, clientConfig: { url }, rules: [{ apiGroups: [''], apiVersions: ['*'], operations: ['CREATE', 'UPDATE'], ...rule }] },
+      ...{
+        name,
+        clientConfig: { url },
+        rules: [{ apiGroups: [''], apiVersions: ['*'], operations: ['CREATE', 'UPDATE'], ...rule }],
+      },
       ...{ sideEffects: 'None', admissionReviewVersions: ['v1'], failurePolicy: 'Fail', timeoutSeconds: 10, namespaceSelector },
     })),
   };

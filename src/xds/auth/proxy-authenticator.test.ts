@@ -141,11 +141,13 @@ describe('proxy authenticator', () => {
   });
 
   it('waits for the watch to bring the pod, its successor of the same name, or its address', async () => {
-    for (const [before, after] of [
-      [undefined, podOf()],
-      [podOf({ uid: 'u0' }), podOf()],
-      [podOf({ podIPs: [] }), podOf()],
+    for (const [before, uid] of [
+      [undefined, 'u2'],
+      [podOf({ uid: 'u0' }), 'u3'],
+      [podOf({ uid: 'u4', podIPs: [] }), 'u4'],
     ] as const) {
+      const after = podOf({ uid });
+      review = async () => ({ outcome: 'authenticated', identity: { ...identity, pod: { name: 'cart-1', uid } } });
       pods.replace(before ? [before] : []);
       const admitted = admit();
       await settle();
@@ -157,10 +159,10 @@ describe('proxy authenticator', () => {
   });
 
   it('asks a proxy whose pod stays unknown to come back', async () => {
-    pods.replace([podOf({ uid: 'u0' })]);
+    review = async () => ({ outcome: 'authenticated', identity: { ...identity, pod: { name: 'cart-1', uid: 'u2' } } });
     const admitted = admit();
     await settle();
-    pods.apply(podOf({ uid: 'u0', podIPs: ['10.0.0.1'] }));
+    pods.apply(podOf({ podIPs: ['10.0.0.1'], resourceVersion: '2' }));
     await clock.advanceAsync(10_000);
     expect((await admitted).refused).toMatchObject({ code: status.UNAVAILABLE });
     expect(await refusals()).toEqual([['unknown_pod', 1]]);
@@ -177,12 +179,15 @@ describe('proxy authenticator', () => {
     expect(streams[0]!.ends[0]).toMatchObject({ code: status.UNAUTHENTICATED, message: 'pod shop/cart-1 was deleted' });
     expect(forgotten).toEqual(['u1']);
     streams[0]!.call.close();
+    expect((await admit()).refused).toEqual({ code: status.UNAUTHENTICATED, message: 'pod shop/cart-1 was deleted' });
 
-    pods.apply(podOf());
-    const stream = await admit();
+    review = async () => ({ outcome: 'authenticated', identity: { ...identity, pod: { name: 'cart-1', uid: 'u2' } } });
     pods.apply(podOf({ uid: 'u2' }));
+    const stream = await admit();
+    expect(stream.refused).toBeUndefined();
+    pods.apply(podOf({ uid: 'u3' }));
     expect(stream.ends).toHaveLength(1);
-    expect(await refusals()).toEqual([['deleted_pod', 2]]);
+    expect(await refusals()).toEqual([['deleted_pod', 3]]);
   });
 
   it('does not take the end of a namespace’s part in the mesh for that of its pods', async () => {

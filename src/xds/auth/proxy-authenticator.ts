@@ -8,6 +8,7 @@ import { type DeepReadonly, type KubernetesObject, type ObjectName, objectName }
 import type { AdsCall, Authenticate } from '../stream.ts';
 import { permissionDenied, type StreamError, unauthenticated, unavailable } from '../wire/stream-error.ts';
 import { createRefusalMetrics, type RefusalReason } from './refusal-metrics.ts';
+import { ReviewCache } from './review-cache.ts';
 import type { TokenIdentity, TokenReviewer } from './token-reviewer.ts';
 
 /** What is known of a pod. */
@@ -37,6 +38,9 @@ export interface ProxyAuthenticatorOptions {
 /** How long a proxy that is quicker than the watch waits for its pod to be known, in milliseconds. */
 const podWaitMs = 10_000;
 
+/** How long a deleted pod is remembered, in milliseconds. */
+const deletedForMs = 60_000;
+
 /** Refusals of one reason are logged this often at most, in milliseconds: whoever can connect can cause them. */
 const logEveryMs = 1000;
 
@@ -51,12 +55,15 @@ export class ProxyAuthenticator {
   readonly #streams = new Map<string, Set<(error: StreamError) => void>>();
   /** Who waits for news of a pod, by its name. */
   readonly #waiting = new Map<string, Set<() => void>>();
+  /** The uids of pods that were deleted lately: an API server goes on believing their tokens for a few seconds. */
+  readonly #deleted: ReviewCache<true>;
   readonly #loggedAtMs = new Map<string, number>();
   readonly #unsubscribe: () => void;
 
   constructor(options: ProxyAuthenticatorOptions) {
     this.#options = options;
     this.#refusals = createRefusalMetrics(options.registry);
+    this.#deleted = new ReviewCache({ clock: options.clock, maxEntries: 10_000 });
     this.#unsubscribe = options.pods.subscribe((event) => this.#follow(event));
   }
 
@@ -114,6 +121,7 @@ export class ProxyAuthenticator {
       const message = `namespace "${namespace}" takes no part in the mesh: no discovery selector matches its labels`;
       throw this.#refuse('foreign_namespace', permissionDenied(message), node);
     }
+    if (this.#deleted.get(pod.uid)) throw this.#refuse('deleted_pod', unauthenticated(`pod ${name} was deleted`), node);
     const known = await this.#knownPod(name, pod.uid);
     if (!known) {
       const error = unavailable(`pod ${name} with the token's uid ${pod.uid} and an address is not known here (yet)`);
@@ -170,6 +178,8 @@ export class ProxyAuthenticator {
   #follow(event: Event<KnownPod>): void {
     const object = event.type === 'update' ? event.objectNew : event.object;
     for (const end of [...(this.#waiting.get(objectName(object)) ?? [])]) end();
+    // A list that had left it out was wrong.
+    if (event.type === 'create' && object.metadata.uid !== undefined) this.#deleted.delete(object.metadata.uid);
     if (event.type === 'update' && event.objectOld.metadata.uid !== event.objectNew.metadata.uid) this.#revoke(event.objectOld);
     // The pods of a namespace that leaves the mesh are no longer known, which is not their end.
     if (event.type === 'delete' && this.#options.includes(object.metadata.namespace)) this.#revoke(object);
@@ -179,6 +189,7 @@ export class ProxyAuthenticator {
     const { uid } = pod.metadata;
     if (uid === undefined) return;
     this.#options.reviewer.forgetPod(uid);
+    this.#deleted.set(uid, true, deletedForMs);
     const streams = [...(this.#streams.get(uid) ?? [])];
     for (const end of streams) end(this.#refuse('deleted_pod', unauthenticated(`pod ${objectName(pod)} was deleted`)));
   }

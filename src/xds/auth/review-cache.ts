@@ -35,6 +35,10 @@ export class ReviewCache<T> {
     this.#entries.set(key, { value, untilMs: clock.monotonicMs() + keptMs });
   }
 
+  delete(key: string): void {
+    this.#entries.delete(key);
+  }
+
   deleteWhere(matches: (value: T) => boolean): void {
     for (const [key, { value }] of this.#entries) if (matches(value)) this.#entries.delete(key);
   }
