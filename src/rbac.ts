@@ -1,9 +1,15 @@
 import { meshKinds } from './api/index.ts';
 import { kubernetesKinds } from './api/kubernetes/index.ts';
+import { namespaceKind } from './api/kubernetes/namespace.ts';
+import { secretKind } from './authority/authority-secret.ts';
+import { mutatingWebhookKind, validatingWebhookKind } from './authority/ca-bundle.ts';
+import { configMapKind } from './authority/root-config-map.ts';
 import { leaseName } from './operator.ts';
 import { eventKind } from './runtime/events/recorded-event.ts';
 import { leaseKind } from './runtime/leader-election/lease.ts';
 import type { ResourceKind } from './runtime/resource-kind.ts';
+import { authoritySecretName, webhookConfigurationName } from './trust.ts';
+import { defaultInjectionConfig } from './webhooks/injector/config/injection-config.ts';
 
 /** One permission of the operator, in a Role's words, and what needs it. */
 export interface PermissionRule {
@@ -46,6 +52,30 @@ export const permissions: Permissions = {
       ...resourcesOf([eventKind]),
       verbs: ['create', 'patch'],
     },
+    {
+      reason: 'xds/auth: whose pod a proxy’s token was issued to; the API server is asked, nothing is stored',
+      apiGroups: ['authentication.k8s.io'],
+      resources: ['tokenreviews'],
+      verbs: ['create'],
+    },
+    {
+      reason: 'authority: caBundle of Weft’s own webhooks, and no other field, kept as it has to be',
+      ...resourcesOf([mutatingWebhookKind, validatingWebhookKind]),
+      resourceNames: [webhookConfigurationName],
+      verbs: ['list', 'watch', 'patch'],
+    },
+    {
+      reason:
+        'authority: the CA for pods, in one ConfigMap of each namespace that has injected ones; applied, so that create has a name too',
+      ...resourcesOf([configMapKind]),
+      resourceNames: [defaultInjectionConfig.xds.caConfigMap],
+      verbs: ['list', 'watch', 'create', 'patch'],
+    },
+    {
+      reason: 'webhooks: the labels of a namespace, before a pod in it is left without a sidecar',
+      ...resourcesOf([namespaceKind]),
+      verbs: ['get'],
+    },
     ...groupsOf(kubernetesKinds).map((kinds) => ({
       reason: 'sources/kubernetes: what the cluster runs, and where',
       ...resourcesOf(kinds),
@@ -63,6 +93,17 @@ export const permissions: Permissions = {
       ...resourcesOf([leaseKind]),
       resourceNames: [leaseName],
       verbs: ['get', 'update'],
+    },
+    {
+      reason: 'authority: the Secret that replicas share it in, made by the first leader; a name cannot restrict create',
+      ...resourcesOf([secretKind]),
+      verbs: ['create'],
+    },
+    {
+      reason: 'authority: to follow the Secret, and as the leader to replace what falls due',
+      ...resourcesOf([secretKind]),
+      resourceNames: [authoritySecretName],
+      verbs: ['list', 'watch', 'update'],
     },
   ],
 };

@@ -37,7 +37,7 @@ export const stages: Readonly<Record<string, Stage>> = {
   'admission.ts': { imports: ['runtime', 'api', 'mesh', 'authority', 'webhooks', 'trust.ts'] },
   'security.ts': { imports: [...stagesOfAChange, 'webhooks', 'control-plane.ts', 'trust.ts', 'admission.ts'] },
   'operator.ts': { imports: [...stagesOfAChange, 'control-plane.ts', 'leader-duties.ts', 'security.ts', 'version.ts'] },
-  'rbac.ts': { imports: ['runtime', 'api', 'authority', 'operator.ts', 'trust.ts'] },
+  'rbac.ts': { imports: ['runtime', 'api', 'authority', 'webhooks', 'operator.ts', 'trust.ts'] },
   cli: { imports: [...stagesOfAChange, 'webhooks', 'version.ts', 'main.ts', 'operator.ts', 'leader-duties.ts'] },
 };
 

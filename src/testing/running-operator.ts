@@ -38,7 +38,8 @@ export function runOperator(kubeConfig: KubeConfig, options: Partial<OperatorOpt
   );
   const endedEarly = ended.then(() => Promise.reject(new Error('the operator ended before it served')));
   const serving = Promise.race([served.then(({ xds }) => xds!), endedEarly]);
-  serving.catch(() => {});
+  const addresses = Promise.race([served, endedEarly]);
+  for (const promise of [serving, addresses]) promise.catch(() => {});
   return {
     manager,
     lines,
@@ -46,7 +47,7 @@ export function runOperator(kubeConfig: KubeConfig, options: Partial<OperatorOpt
       return end;
     },
     served: serving,
-    addresses: Promise.race([served, endedEarly]),
+    addresses,
     readyz: async (check) => (await fetch(`http://${manager.healthProbeAddress}/readyz/${check}`)).text(),
     stop() {
       manager.stop();

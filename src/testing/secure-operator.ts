@@ -43,7 +43,10 @@ export async function runSecureOperator(kubeConfig: KubeConfig, options: SecureO
     ...options.security,
   };
   const operator = runOperator(kubeConfig, { ...options.operator, xdsBind: undefined, security });
-  return { ...operator, webhookPort, xdsTls: operator.addresses.then(({ xdsTls }) => xdsTls!) };
+  const xdsTls = operator.addresses.then((addresses) => addresses.xdsTls!);
+  // Whoever does not ask for it need not hear that it came to nothing.
+  xdsTls.catch(() => {});
+  return { ...operator, webhookPort, xdsTls };
 }
 
 /** What a proxy connects with: the CA that it trusts, and a token. */

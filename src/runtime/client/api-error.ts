@@ -37,7 +37,7 @@ export class ApiError extends Error {
 
   constructor({ status, reason, message, request, details, retryAfterMs }: ApiErrorInit) {
     super(
-      `cannot ${formatRequest(request)}: ${status}${reason === '' ? '' : ` ${reason}`}: ${message}${remedy(status, request)}`,
+      `cannot ${formatRequest(request)}: ${status}${reason === '' ? '' : ` ${reason}`}: ${message}${remedy(status, request, message)}`,
     );
     this.status = status;
     this.reason = reason;
@@ -48,9 +48,11 @@ export class ApiError extends Error {
   }
 }
 
-function remedy(status: number, { verb, resource }: RequestInfo): string {
+function remedy(status: number, { verb, resource }: RequestInfo, message: string): string {
   if (status !== 403) return '';
-  return `; grant this user the verb "${verb}" on ${resource} in a Role or ClusterRole`;
+  // An apply that makes the object needs `create` too: the API server's words name what is missing.
+  const missing = /\bcannot ([a-z]+) resource\b/.exec(message)?.[1] ?? verb;
+  return `; grant this user the verb "${missing}" on ${resource} in a Role or ClusterRole`;
 }
 
 /** No answer, or half of one: the connection could not be made, broke, or took too long. */
