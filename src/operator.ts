@@ -125,7 +125,8 @@ export function createOperator(options: OperatorOptions): WeftOperator {
       throw new Error(problems.map(({ resource, problem }) => `${resource}: ${problem ?? 'being listed'}`).join('; '));
   });
   manager.addReadyzCheck('xds', () => {
-    if (!isReady()) throw new Error('no proxies are served before the first lists are in and worked off, and a certificate is there');
+    if (!isReady())
+      throw new Error('no proxies are served before the first lists are in and worked off, and a certificate is there');
   });
   const served = proxies.served.then(({ xds, xdsTls }) => ({
     ...{ xds, xdsTls, http: statusPort.address, webhooks: security?.webhookAddress },

@@ -80,7 +80,8 @@ export function addTrust(manager: Manager, namespace: string, options: TrustOpti
   }
   addRootConfigMaps(manager, rootConfigMap, trust, injected);
   manager.addReadyzCheck('certificate', () => {
-    if (!authority.certificates.current) throw new Error(`there is no certificate to serve with yet: ${describe(issuer, secret)}`);
+    if (!authority.certificates.current)
+      throw new Error(`there is no certificate to serve with yet: ${describe(issuer, secret)}`);
   });
   return authority;
 }

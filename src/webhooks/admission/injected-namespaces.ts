@@ -70,5 +70,7 @@ function isServed(labels: Readonly<Record<string, string>> = {}, config: Injecti
 
 /** It asks for a sidecar, or has one. */
 function isInjected({ metadata: { labels = {} } }: DeepReadonly<KubernetesObject>): boolean {
-  return labels['sidecar.istio.io/inject'] === 'true' || labels['istio.io/rev'] !== undefined || 'security.istio.io/tlsMode' in labels;
+  return (
+    labels['sidecar.istio.io/inject'] === 'true' || labels['istio.io/rev'] !== undefined || 'security.istio.io/tlsMode' in labels
+  );
 }
