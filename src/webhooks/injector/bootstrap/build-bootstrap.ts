@@ -7,7 +7,7 @@ import type { ProbeTarget } from '../probes/rewrite-probes.ts';
 import type { InjectionSettings } from '../settings.ts';
 import type { Workload } from '../workload.ts';
 import { controlPlaneFilters, controlPlaneTls, splitAddress } from './credentials.ts';
-import { localOnly, ownListener, runs } from './listeners.ts';
+import { localOnly, ownListener, scriptRoute } from './listeners.ts';
 import { clusterOf, extension, httpProtocol, seconds, socketAddress, typed } from './messages.ts';
 import { buildNode } from './node.ts';
 import { type AppAccess, appCluster, mergedMetricsRoute, probeClusters, probeRoute } from './probes.ts';
@@ -123,11 +123,7 @@ function controlPlane({ config, settings }: BootstrapInput): JsonMap {
 
 function listenersOf({ config, settings, probes, metrics }: BootstrapInput): JsonMap[] {
   const { ports, ipFamilies } = config;
-  const healthRoute = {
-    match: { path: '/healthz/ready' },
-    direct_response: { status: 500 },
-    ...runs('health', { admin: adminCluster }),
-  };
+  const healthRoute = scriptRoute({ path: '/healthz/ready' }, 'health', { admin: adminCluster });
   const statsRoute = { match: { path: '/stats/prometheus' }, route: { cluster: adminCluster, timeout: '30s' } };
   const hasGrpc = probes.some(({ kind }) => kind === 'grpc');
   return [
@@ -140,13 +136,14 @@ function listenersOf({ config, settings, probes, metrics }: BootstrapInput): Jso
           metrics ? mergedMetricsRoute(metrics, metrics.path, adminCluster) : statsRoute,
           healthRoute,
           // How a Job with a classic sidecar ends it when it is done itself.
-          {
-            match: { path: '/quitquitquit', headers: [{ name: ':method', string_match: { exact: 'POST' } }] },
-            route: { cluster: adminCluster },
-            ...localOnly,
-          },
+          scriptRoute(
+            { path: '/quitquitquit', headers: [{ name: ':method', string_match: { exact: 'POST' } }] },
+            'quit',
+            { admin: adminCluster },
+            localOnly,
+          ),
         ],
-        scriptNames: ['health', ...(hasGrpc ? (['grpc'] as const) : []), ...(metrics ? (['metrics'] as const) : [])],
+        scriptNames: ['health', 'quit', ...(hasGrpc ? (['grpc'] as const) : []), ...(metrics ? (['metrics'] as const) : [])],
         hasLocalRoutes: true,
       },
       ipFamilies,

@@ -1,3 +1,4 @@
+import { isIP } from 'node:net';
 import type { InjectionConfig } from '../config/injection-config.ts';
 import type { JsonMap } from '../injection.ts';
 import { extension, typed } from './messages.ts';
@@ -18,6 +19,7 @@ const caSecret = 'control-plane-ca';
  * Envoy follows a file only for a secret that comes from a file itself. Nothing in them is secret.
  */
 export function secretFiles({ xds }: InjectionConfig, address: string): Readonly<Record<string, JsonMap>> {
+  const name = serverNameOf(xds, address);
   const response = (secret: JsonMap): JsonMap => ({
     resources: [typed('envoy.extensions.transport_sockets.tls.v3.Secret', secret)],
   });
@@ -31,7 +33,7 @@ export function secretFiles({ xds }: InjectionConfig, address: string): Readonly
       validation_context: {
         trusted_ca: { filename: `${caDirectory}/${xds.caKey}` },
         watched_directory: { path: caDirectory },
-        match_typed_subject_alt_names: [{ san_type: 'DNS', matcher: { exact: serverNameOf(xds, address) } }],
+        match_typed_subject_alt_names: [{ san_type: isIP(name) ? 'IP_ADDRESS' : 'DNS', matcher: { exact: name } }],
       },
     }),
   };
@@ -58,11 +60,12 @@ const secretConfig = (name: string, file: string): JsonMap => ({
 
 /** The control plane's cluster speaks TLS, and knows it by its CA. */
 export function controlPlaneTls({ xds }: InjectionConfig, address: string): JsonMap {
+  const name = serverNameOf(xds, address);
   return extension('envoy.transport_sockets.tls', 'envoy.extensions.transport_sockets.tls.v3.UpstreamTlsContext', {
-    sni: serverNameOf(xds, address),
+    ...(!isIP(name) && { sni: name }),
     common_tls_context: {
       alpn_protocols: ['h2'],
-      tls_params: { tls_minimum_protocol_version: 'TLSv1_3' },
+      tls_params: { tls_minimum_protocol_version: 'TLSv1_3', tls_maximum_protocol_version: 'TLSv1_3' },
       validation_context_sds_secret_config: secretConfig(caSecret, 'sds-ca.json'),
     },
   });

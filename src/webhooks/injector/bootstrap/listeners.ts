@@ -69,10 +69,21 @@ function luaFilter(names: readonly ScriptName[]): JsonMap {
   });
 }
 
-/** A route's use of a script, with its parameters. */
-export function runs(script: ScriptName, parameters: Readonly<Record<string, string>>): JsonMap {
+/**
+ * A route that a script answers, with the script's parameters; a script that fails leaves a 500.
+ * @param filters what else the route says to filters, by their names
+ */
+export function scriptRoute(
+  match: JsonMap,
+  script: ScriptName,
+  parameters: Readonly<Record<string, string>>,
+  filters: JsonMap = {},
+): JsonMap {
   return {
+    match,
+    direct_response: { status: 500 },
     typed_per_filter_config: {
+      ...filters,
       'envoy.filters.http.lua': typed('envoy.extensions.filters.http.lua.v3.LuaPerRoute', {
         name: script,
         filter_context: parameters,
@@ -81,24 +92,22 @@ export function runs(script: ScriptName, parameters: Readonly<Record<string, str
   };
 }
 
-/** Keeps a route to processes of the pod itself. */
+/** Keeps a route to processes of the pod itself: what it says to filters. */
 export const localOnly: JsonMap = {
-  typed_per_filter_config: {
-    'envoy.filters.http.rbac': typed('envoy.extensions.filters.http.rbac.v3.RBACPerRoute', {
-      rbac: {
-        rules: {
-          action: 'ALLOW',
-          policies: {
-            local: {
-              permissions: [{ any: true }],
-              principals: [
-                { direct_remote_ip: { address_prefix: '127.0.0.0', prefix_len: 8 } },
-                { direct_remote_ip: { address_prefix: '::1', prefix_len: 128 } },
-              ],
-            },
+  'envoy.filters.http.rbac': typed('envoy.extensions.filters.http.rbac.v3.RBACPerRoute', {
+    rbac: {
+      rules: {
+        action: 'ALLOW',
+        policies: {
+          local: {
+            permissions: [{ any: true }],
+            principals: [
+              { direct_remote_ip: { address_prefix: '127.0.0.0', prefix_len: 8 } },
+              { direct_remote_ip: { address_prefix: '::1', prefix_len: 128 } },
+            ],
           },
         },
       },
-    }),
-  },
+    },
+  }),
 };

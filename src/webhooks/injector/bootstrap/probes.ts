@@ -2,7 +2,7 @@ import type { InterceptionMode } from '../../../mesh/proxy.ts';
 import type { InjectionConfig } from '../config/injection-config.ts';
 import type { JsonMap } from '../injection.ts';
 import type { ProbeTarget } from '../probes/rewrite-probes.ts';
-import { runs } from './listeners.ts';
+import { scriptRoute } from './listeners.ts';
 import { clusterOf, extension, httpProtocol, seconds } from './messages.ts';
 import { variable } from './variables.ts';
 
@@ -98,26 +98,17 @@ export function probeRoute(target: ProbeTarget): JsonMap {
         ],
       };
     case 'grpc':
-      return {
-        match,
-        // The script answers; what it does not answer fails.
-        direct_response: { status: 500 },
-        ...runs('grpc', {
-          cluster,
-          frame: healthCheckFrame(target.service).toString('hex'),
-          timeout_ms: String(Math.round(target.timeoutSeconds * 1000)),
-        }),
-      };
+      return scriptRoute(match, 'grpc', {
+        cluster,
+        frame: healthCheckFrame(target.service).toString('hex'),
+        timeout_ms: String(Math.round(target.timeoutSeconds * 1000)),
+      });
   }
 }
 
 /** The route by which metrics are merged: the application's before Envoy's. */
 export function mergedMetricsRoute(app: AppPort, path: string, admin: string): JsonMap {
-  return {
-    match: { path: '/stats/prometheus' },
-    direct_response: { status: 500 },
-    ...runs('metrics', { admin, cluster: clusterName(app), path }),
-  };
+  return scriptRoute({ path: '/stats/prometheus' }, 'metrics', { admin, cluster: clusterName(app), path });
 }
 
 /** grpc.health.v1.HealthCheckRequest (`service` = 1), framed as gRPC frames a message. */

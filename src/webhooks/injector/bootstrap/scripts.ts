@@ -34,7 +34,7 @@ const grpc = `function envoy_on_request(handle)
   local context = handle:filterContext()
   local frame = string.gsub(context:get("frame"), "..", function(digits) return string.char(tonumber(digits, 16)) end)
   local headers, body = handle:httpCall(context:get("cluster"), {
-    [":method"] = "POST", [":path"] = "/grpc.health.v1.Health/Check", [":authority"] = context:get("cluster"),
+    [":method"] = "POST", [":path"] = "/grpc.health.v1.Health/Check", [":authority"] = "localhost",
     ["content-type"] = "application/grpc", ["te"] = "trailers"}, frame, tonumber(context:get("timeout_ms")))
   local status = headers["grpc-status"] or "0"
   local serving = headers[":status"] == "200" and status == "0" and body ~= nil and string.sub(body, 6, 7) == "\\8\\1"
@@ -45,15 +45,17 @@ end
 
 /** Envoy's metrics behind the application's. An application that does not answer leaves Envoy's. */
 const metrics = `function envoy_on_request(handle)
+  -- What a handle gives is void after a call: the parameters are read before the first.
   local context = handle:filterContext()
-  local function ask(cluster, path)
-    local headers, body = handle:httpCall(cluster, {[":method"] = "GET", [":path"] = path, [":authority"] = "localhost",
+  local admin, cluster, app_path = context:get("admin"), context:get("cluster"), context:get("path")
+  local function ask(target, path)
+    local headers, body = handle:httpCall(target, {[":method"] = "GET", [":path"] = path, [":authority"] = "localhost",
       ["accept"] = "text/plain;version=0.0.4"}, nil, 10000)
     return headers[":status"], body or ""
   end
-  local status, own = ask(context:get("admin"), "/stats/prometheus")
+  local status, own = ask(admin, "/stats/prometheus")
   if status ~= "200" then handle:respond({[":status"] = "503"}, own) return end
-  local app_status, app = ask(context:get("cluster"), context:get("path"))
+  local app_status, app = ask(cluster, app_path)
   if app_status ~= "200" then app = "" end
   app = string.gsub(app, "# EOF%s*$", "")
   if app ~= "" and string.sub(app, -1) ~= "\\n" then app = app .. "\\n" end
@@ -61,8 +63,15 @@ const metrics = `function envoy_on_request(handle)
 end
 `;
 
+/** Ends Envoy, and answers first: the answer of its admin page would be cut off by the end. */
+const quit = `function envoy_on_request(handle)
+  handle:httpCall(handle:filterContext():get("admin"), {[":method"] = "POST", [":path"] = "/quitquitquit", [":authority"] = "localhost"}, nil, 2000, true)
+  handle:respond({[":status"] = "200"}, "OK\\n")
+end
+`;
+
 /** The scripts by the name that routes choose them by. */
-export const scripts = { health, grpc, metrics } as const;
+export const scripts = { health, grpc, metrics, quit } as const;
 
 /** The name of a script. */
 export type ScriptName = keyof typeof scripts;
