@@ -40,6 +40,11 @@ export class ClassFilters {
     return this.list.find((each) => each.filter.key === filter);
   }
 
+  /** Whether the same versions hold, though others may be awaited. */
+  isSameList({ list }: ClassFilters): boolean {
+    return list.length === this.list.length && list.every((filter, index) => filter === this.list[index]);
+  }
+
   /** Those that have a patch for resources of a type. */
   patching(typeUrl: TypeUrl): readonly FittedFilter[] {
     this.#byType ??= this.#sortByType();

@@ -1,13 +1,16 @@
 import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { pushOrder } from '../envoy/resource.ts';
+import type { Mesh } from '../mesh/mesh.ts';
 import { defaultMeshConfig } from '../mesh/mesh-config.ts';
+import { silentLogger } from '../runtime/logger.ts';
 import { type KubernetesObject, objectName } from '../runtime/object.ts';
 import { settledObjects } from '../testing/arbitrary-kubernetes.ts';
 import { arbitraryConfig, arbitraryObject } from '../testing/arbitrary-objects.ts';
 import { proxyNode } from '../testing/load-mesh.ts';
 import { WiredMesh } from '../testing/wired-mesh.ts';
 import { findInconsistencies } from '../translate/consistency.ts';
+import { type FilterSource, filtersOf } from './filter-source.ts';
 import { MeshClasses } from './mesh-classes.ts';
 import type { PatchedClass } from './patched-class.ts';
 import type { ProxyClass } from './proxy-class.ts';
@@ -27,7 +30,19 @@ const nodes = [
   proxyNode({ namespace: 'elsewhere', ipFamilies: 'ipv6', ipAddresses: ['2001:db8:1::9'] }),
 ];
 
-/** What may happen to a mesh. `node`: a proxy that comes or goes; `names`: so many reconciles. */
+/** Of filters on trial, every second proxy has nothing and waits for them. */
+function trialSource(mesh: Mesh, trials: ReadonlySet<string>): FilterSource {
+  return {
+    select(node) {
+      const { filters } = filtersOf(mesh).select(node);
+      const isTrying = nodes.indexOf(node) % 2 === 0;
+      const awaited = isTrying ? [] : filters.filter(({ key }) => trials.has(key));
+      return { filters: filters.filter((filter) => !awaited.includes(filter)), awaiting: awaited.map(({ key }) => key) };
+    },
+  };
+}
+
+/** What may happen to a mesh. `node`: a proxy that comes or goes; `names`: so many reconciles; `trial`: of a filter, one begins or ends. */
 const step = fc.oneof(
   { weight: 8, arbitrary: fc.record({ type: fc.constant('put' as const), object: arbitraryObject }) },
   { weight: 2, arbitrary: fc.record({ type: fc.constant('delete' as const), object: arbitraryObject }) },
@@ -35,6 +50,7 @@ const step = fc.oneof(
   { weight: 3, arbitrary: fc.record({ type: fc.constant('work' as const), names: fc.constantFrom(1, 3, 1000, 1000) }) },
   { weight: 2, arbitrary: fc.constant({ type: 'refresh' as const }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('toggle' as const), node: fc.nat(nodes.length - 1) }) },
+  { weight: 1, arbitrary: fc.record({ type: fc.constant('trial' as const), filter: fc.nat(20) }) },
 );
 
 describe('what is kept incrementally', () => {
@@ -42,7 +58,8 @@ describe('what is kept incrementally', () => {
     fc.assert(
       fc.property(fc.boolean(), fc.array(step, { maxLength: 60, size: 'max' }), (isSettled, history) => {
         const wired = new WiredMesh(defaultMeshConfig);
-        const classes = new MeshClasses(wired.mesh);
+        const trials = new Set<string>();
+        const classes = new MeshClasses(wired.mesh, silentLogger, trialSource(wired.mesh, trials));
         const present = new Map<string, KubernetesObject>();
         const put = (object: KubernetesObject) => {
           wired.apply(object);
@@ -66,7 +83,13 @@ describe('what is kept incrementally', () => {
           if (event.type === 'refresh') refresh();
           else if (event.type === 'work') wired.work(event.names);
           else if (event.type === 'config') wired.mesh.setConfig(event.config);
-          else if (event.type === 'toggle') {
+          else if (event.type === 'trial') {
+            const filters = [...wired.mesh.envoyFilters.values()];
+            const filter = filters[event.filter % filters.length];
+            if (!filter) continue;
+            if (!trials.delete(filter.key)) trials.add(filter.key);
+            wired.mesh.announce(filter.key, filter.namespace);
+          } else if (event.type === 'toggle') {
             const holder = connected.get(event.node);
             if (holder) classes.leave(holder.proxyClass, nodes[event.node]!);
             if (holder) connected.delete(event.node);
@@ -82,7 +105,7 @@ describe('what is kept incrementally', () => {
         const fresh = new WiredMesh(wired.mesh.config);
         for (const object of present.values()) fresh.apply(object);
         fresh.work();
-        const freshClasses = new MeshClasses(fresh.mesh);
+        const freshClasses = new MeshClasses(fresh.mesh, silentLogger, trialSource(fresh.mesh, trials));
         const filters = [...wired.mesh.envoyFilters.values()].map(({ key }) => key);
         for (const [index, { proxyClass, held }] of connected) {
           expect(withoutGenerations(proxyClass.key)).toBe(withoutGenerations(freshClasses.classKeyOf(nodes[index]!)));

@@ -25,6 +25,12 @@ interface Assignment {
   readonly filters: ClassFilters;
 }
 
+/** Members of a class that belong to another one. */
+interface Wish {
+  readonly assignment: Assignment;
+  readonly members: Member[];
+}
+
 interface BaseEntry {
   readonly base: ClassBase;
   readonly classes: Set<PatchedClass>;
@@ -73,7 +79,7 @@ export class MeshClasses implements ProxyClasses {
 
   /** How much there is: all of it goes with the last proxy. */
   get size(): { readonly bases: number; readonly classes: number; readonly members: number } {
-    return { bases: this.#bases.size, classes: this.#classes.size, members: this.#members.size };
+    return { bases: this.#bases.size, classes: this.#joined.size, members: this.#members.size };
   }
 
   join(node: ProxyNode): ProxyClass {
@@ -90,11 +96,10 @@ export class MeshClasses implements ProxyClasses {
   }
 
   leave(proxyClass: ProxyClass, node: ProxyNode): void {
-    const left = this.#classes.get(proxyClass.key);
     const member = this.#members.get(node);
-    const at = left && member ? member.classes.indexOf(left) : -1;
-    if (!left || !member || at < 0) return;
-    member.classes.splice(at, 1);
+    const at = member?.classes.indexOf(proxyClass as PatchedClass) ?? -1;
+    if (!member || at < 0) return;
+    const [left] = member.classes.splice(at, 1) as [PatchedClass];
     if (!member.classes.length) this.#members.remove(member);
     const count = this.#joined.get(left)! - 1;
     if (count) this.#joined.set(left, count);
@@ -110,11 +115,18 @@ export class MeshClasses implements ProxyClasses {
     return () => this.#listeners.delete(listener);
   }
 
+  wouldChange(proxyClass: ProxyClass, node: ProxyNode): boolean {
+    const { baseKey, key, filters } = this.#assign(this.#members.get(node) ?? createMember(node));
+    if (key === proxyClass.key) return false;
+    // Of another base nothing is known yet.
+    return !(proxyClass instanceof PatchedClass) || baseKey !== proxyClass.base.key || proxyClass.wouldChange(filters);
+  }
+
   patchReport(filter: ObjectKey, version?: string): PatchReport | undefined {
     let classes = 0;
     const matched = new Set<number>();
     const failed = new Map<number, string>();
-    for (const each of this.#classes.values()) {
+    for (const each of this.#joined.keys()) {
       const found = each.filters.get(filter);
       if (!found || (version !== undefined && found.filter.version !== version)) continue;
       classes++;
@@ -169,11 +181,45 @@ export class MeshClasses implements ProxyClasses {
   }
 
   /**
-   * Where all members of a class belong to one and the same other class of the same base, which does not exist, theirs becomes it.
-   * Who else belongs elsewhere has to move.
+   * A class to which no member belongs any more goes on as the one that its members belong to, all of them or those that keep the same bytes, where
+   * that has the same base and does not exist, or has fewer members: then those move. Who else belongs elsewhere has to move.
    */
   #reassign(concerned: Iterable<Member>): { rekeyed: Map<PatchedClass, ClassFilters>; moved: ProxyNode[] } {
-    const leaving = new Map<PatchedClass, { assignment: Assignment; isOne: boolean; members: Member[]; count: number }>();
+    const moved = new Set<ProxyNode>();
+    const heirs = new Map<PatchedClass, Wish>();
+    for (const [from, wishes] of this.#wishes(concerned)) {
+      const all = [...wishes.values()];
+      const count = all.reduce((sum, { members }) => sum + members.length, 0);
+      // A class that is patched on the way would owe those that leave it what they have.
+      const heir = all.find(
+        ({ assignment: { baseKey, filters } }) =>
+          count === this.#joined.get(from) && baseKey === from.base.key && (all.length === 1 || filters.isSameList(from.filters)),
+      );
+      if (heir) heirs.set(from, heir);
+      for (const wish of all) if (wish !== heir) for (const { node } of wish.members) moved.add(node);
+    }
+    const rekeyed = new Map<PatchedClass, ClassFilters>();
+    // One class may take the key that another one gives up.
+    for (let before = -1; before < rekeyed.size; ) {
+      before = rekeyed.size;
+      for (const [from, { assignment, members }] of heirs) {
+        const rival = this.#classes.get(assignment.key);
+        if (rival && (heirs.has(rival) || this.#joined.get(rival)! >= members.length)) continue;
+        heirs.delete(from);
+        if (rival) for (const node of this.#nodesOf(rival, members[0]!.node.namespace)) moved.add(node);
+        if (this.#classes.get(from.key) === from) this.#classes.delete(from.key);
+        from.key = assignment.key;
+        this.#classes.set(from.key, from);
+        rekeyed.set(from, assignment.filters);
+      }
+    }
+    for (const { members } of heirs.values()) for (const { node } of members) moved.add(node);
+    return { rekeyed, moved: [...moved] };
+  }
+
+  /** By class, the classes that members of it belong to instead. */
+  #wishes(concerned: Iterable<Member>): Map<PatchedClass, Map<string, Wish>> {
+    const leaving = new Map<PatchedClass, Map<string, Wish>>();
     for (const member of concerned) {
       if (!member.classes.length) continue;
       let assignment: Assignment;
@@ -189,31 +235,18 @@ export class MeshClasses implements ProxyClasses {
       }
       for (const from of member.classes) {
         if (assignment.key === from.key) continue;
-        const known = leaving.get(from);
-        if (!known) leaving.set(from, { assignment, isOne: true, members: [member], count: 1 });
-        else {
-          known.isOne &&= known.assignment.key === assignment.key;
-          known.members.push(member);
-          known.count++;
-        }
+        const wishes = leaving.get(from) ?? new Map<string, Wish>();
+        leaving.set(from, wishes);
+        const wish = wishes.get(assignment.key);
+        if (wish) wish.members.push(member);
+        else wishes.set(assignment.key, { assignment, members: [member] });
       }
     }
-    const rekeyed = new Map<PatchedClass, ClassFilters>();
-    // One class may take the key that another one gives up.
-    for (let before = -1; before < rekeyed.size; ) {
-      before = rekeyed.size;
-      for (const [from, { assignment, isOne, count }] of leaving) {
-        const { baseKey, key, filters } = assignment;
-        if (!isOne || count < this.#joined.get(from)! || baseKey !== from.base.key || this.#classes.has(key)) continue;
-        leaving.delete(from);
-        rekeyed.set(from, filters);
-        this.#classes.delete(from.key);
-        from.key = key;
-        this.#classes.set(key, from);
-      }
-    }
-    const moved = new Set(leaving.values().flatMap(({ members }) => members.map(({ node }) => node)));
-    return { rekeyed, moved: [...moved] };
+    return leaving;
+  }
+
+  #nodesOf(proxyClass: PatchedClass, namespace: string): ProxyNode[] {
+    return [...this.#members.in(namespace)].filter(({ classes }) => classes.includes(proxyClass)).map(({ node }) => node);
   }
 
   #createClass({ baseKey, key, traits, sidecar, inbound, filters }: Assignment): PatchedClass {
@@ -244,7 +277,8 @@ export class MeshClasses implements ProxyClasses {
 
   #drop(left: PatchedClass): void {
     this.#joined.delete(left);
-    this.#classes.delete(left.key);
+    // A class whose members move to a larger one of the same key has lost it already.
+    if (this.#classes.get(left.key) === left) this.#classes.delete(left.key);
     const entry = this.#bases.get(left.base.key)!;
     entry.classes.delete(left);
     if (!entry.classes.size) this.#bases.delete(left.base.key);

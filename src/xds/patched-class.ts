@@ -41,7 +41,7 @@ export class PatchedClass implements ProxyClass {
   readonly #effects = new FilterEffects();
   /** What the filters add by themselves and the tables hold, by `<type> <name>`. */
   #added = new Map<string, Resource>();
-  #addedEffect: Effect = { matched: [], failed: [] };
+  #addedEffect: Effect = noEffect;
   #filters: ClassFilters;
 
   constructor(init: PatchedClassInit) {
@@ -103,6 +103,19 @@ export class PatchedClass implements ProxyClass {
     if (mayAdd) isChanged = this.#add(objects) || isChanged;
     if (isChanged) this.#requirements.trim(this.#init.mesh);
     return isChanged;
+  }
+
+  /** Whether other filters would make other bytes of what the base holds, at the cost of what their patches may touch. */
+  wouldChange(filters: ClassFilters): boolean {
+    for (const base of this.#touchedBy(this.#filters.differences(filters))) {
+      const held = this.#added.has(keyOf(base)) ? undefined : this.table(base.typeUrl).get(base.name);
+      if (patchResource(base, filters.patching(base.typeUrl)).resource?.version !== held?.version) return true;
+    }
+    const added = filters.canAdd ? addedResources(filters.list, (reference) => this.#isTaken(reference)).resources : [];
+    return (
+      added.length !== this.#added.size ||
+      added.some((resource) => this.#added.get(keyOf(resource))?.version !== resource.version)
+    );
   }
 
   /** Takes everything over from the base anew; what comes out the same bytes is not touched. */
@@ -213,7 +226,7 @@ export class PatchedClass implements ProxyClass {
   #patch(base: Resource): PatchOutcome {
     const filters = this.#filters.patching(base.typeUrl);
     if (!filters.some(({ patches }) => patches.some((patch) => mayTouch(patch, base)))) {
-      return { resource: base, matched: none, failed: none };
+      return { resource: base, ...noEffect };
     }
     return patchResource(base, filters);
   }
@@ -221,9 +234,8 @@ export class PatchedClass implements ProxyClass {
   /** Brings what the filters add in line with what they say and with the names that are taken. */
   #add(objects: ReadonlySet<ObjectKey>): boolean {
     const before = this.#added;
-    const isTaken = ({ typeUrl, name }: ResourceReference) =>
-      this.table(typeUrl).get(name) !== undefined && !before.has(keyOf({ typeUrl, name }));
-    const added = this.#filters.canAdd ? addedResources(this.#filters.list, isTaken) : { resources: [], matched: [], failed: [] };
+    const { list, canAdd } = this.#filters;
+    const added = canAdd ? addedResources(list, (reference) => this.#isTaken(reference)) : { resources: [], ...noEffect };
     for (const { object, index, error } of added.failed) this.#tellFailure(object, index, undefined, error);
     const effects = [this.#addedEffect, added];
     this.#addedEffect = { matched: added.matched, failed: added.failed };
@@ -235,6 +247,11 @@ export class PatchedClass implements ProxyClass {
     }
     for (const resource of this.#added.values()) isChanged = this.#put(resource, resource, objects, effects) || isChanged;
     return isChanged;
+  }
+
+  /** Whether the base has a name, as patched. */
+  #isTaken({ typeUrl, name }: ResourceReference): boolean {
+    return this.table(typeUrl).get(name) !== undefined && !this.#added.has(keyOf({ typeUrl, name }));
   }
 
   #put(
@@ -262,7 +279,8 @@ export class PatchedClass implements ProxyClass {
 
 const noObjects: ReadonlySet<ObjectKey> = new Set();
 const none: readonly never[] = [];
-const gone: PatchOutcome = { resource: undefined, matched: none, failed: none };
+const noEffect: Effect = { matched: none, failed: none };
+const gone: PatchOutcome = { resource: undefined, ...noEffect };
 
 function keyOf({ typeUrl, name }: ResourceReference): string {
   return `${typeUrl} ${name}`;

@@ -79,6 +79,8 @@ export interface ProxyClasses {
   onChange(listener: (urgency: Urgency) => void): () => void;
   /** Patches every class affected by the changes since the last call. Cost follows the changes, not the mesh. */
   refresh(): Refresh;
+  /** Whether a proxy of the class would be given other bytes than now in the class that it belongs to now, whatever else waits for a refresh. */
+  wouldChange(proxyClass: ProxyClass, node: ProxyNode): boolean;
   /**
    * What became of an EnvoyFilter's patches, as of the last refresh; undefined: it is in force in no class.
    * @param version only of this version of it; default: of every version that is in force somewhere

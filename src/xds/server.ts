@@ -1,6 +1,6 @@
 import { Server, ServerCredentials } from '@grpc/grpc-js';
 import type { Registry } from 'prom-client';
-import { pushOrder, type Resource, type TypeUrl } from '../envoy/resource.ts';
+import type { Resource, TypeUrl } from '../envoy/resource.ts';
 import { type ProxyNode, proxyName } from '../mesh/proxy.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { Logger } from '../runtime/logger.ts';
@@ -13,7 +13,6 @@ import type { ProxyClasses } from './proxy-class.ts';
 import { type ProxyReport, reportProxy, resourcesOf } from './proxy-report.ts';
 import { PushQueue } from './push-queue.ts';
 import type { EnvoyFilterRollout } from './rollout/envoy-filter-rollout.ts';
-import { Comparisons } from './session/compare-tables.ts';
 import { ProxySession } from './session/proxy-session.ts';
 import { SessionRegistry } from './session-registry.ts';
 import { type AdsCall, AdsStream, type Authenticate, type StreamHost } from './stream.ts';
@@ -89,7 +88,10 @@ class GrpcXdsServer implements XdsServer, StreamHost {
     this.maxNodeBytes = this.#options.maxNodeBytes;
     this.#metrics = createXdsMetrics(init.registry);
     this.ledger = new Ledger(init.classes, this.#registry, init.clock, init.rollout);
-    init.rollout?.attach({ groups: () => this.#registry.groups(), wouldChange: (session) => this.#wouldChange(session) });
+    init.rollout?.attach({
+      groups: () => this.#registry.groups(),
+      wouldChange: ({ proxyClass, node }) => init.classes.wouldChange(proxyClass, node),
+    });
     this.#queue = new PushQueue({
       classes: init.classes,
       registry: this.#registry,
@@ -215,19 +217,6 @@ class GrpcXdsServer implements XdsServer, StreamHost {
     this.ledger.membershipChanged();
     classes.leave(proxyClass, node);
     logger.info('A proxy disconnected', { proxy: proxyName(node) });
-  }
-
-  #wouldChange({ node, proxyClass }: ProxySession): boolean {
-    const { classes } = this.#init;
-    if (classes.classKeyOf(node) === proxyClass.key) return false;
-    const other = classes.join(node);
-    const comparisons = new Comparisons();
-    const differs = pushOrder.some((typeUrl) => {
-      const { changed, removed } = comparisons.compare(proxyClass, other, typeUrl);
-      return changed.length > 0 || removed.length > 0;
-    });
-    classes.leave(other, node);
-    return differs;
   }
 
   /** {@link StreamHost} */

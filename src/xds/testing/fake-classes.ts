@@ -168,6 +168,10 @@ export class FakeClasses implements ProxyClasses {
     return () => this.#listeners.delete(listener);
   }
 
+  wouldChange(proxyClass: ProxyClass, node: ProxyNode): boolean {
+    return proxyClass.key !== this.classOf(node);
+  }
+
   patchReport(): undefined {}
 
   refresh(): Refresh {
