@@ -29,8 +29,10 @@ export function isForSidecars({ context }: EnvoyFilterPatch): boolean {
  * `patchResource` would match; cheap enough to be asked of every resource.
  */
 export function mayTouch(patch: EnvoyFilterPatch, reference: ResourceReference): boolean {
-  const { typeUrl, name } = reference;
-  if (!fitsContext(patch, contextOf(reference))) return false;
+  return isNamed(patch, reference) && fitsContext(patch, contextOf(reference));
+}
+
+function isNamed(patch: EnvoyFilterPatch, { typeUrl, name }: ResourceReference): boolean {
   switch (patch.applyTo) {
     case 'CLUSTER':
       return typeUrl === typeUrls.cluster && patch.operation !== 'ADD' && isClusterNamed(patch, name);
@@ -61,6 +63,8 @@ function mayHoldRoutes({ routeConfiguration: match }: EnvoyFilterPatch, listener
 function isClusterNamed({ cluster: match }: EnvoyFilterPatch, name: string): boolean {
   if (!match) return true;
   if (match.name) return match.name === name;
+  // Most of what is asked about is another service's, and need not be taken apart.
+  if (match.service && !name.endsWith(match.service) && !name.startsWith('inbound|')) return false;
   const { port, subset, host } = parseClusterName(name);
   if (match.portNumber && match.portNumber !== port) return false;
   if (match.subset && match.subset !== subset) return false;

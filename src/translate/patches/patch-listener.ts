@@ -1,4 +1,4 @@
-import { clone, fromBinary, toBinary } from '@bufbuild/protobuf';
+import { clone } from '@bufbuild/protobuf';
 import {
   type Filter,
   type FilterChain,
@@ -17,6 +17,7 @@ import type { EnvoyFilterPatch } from '../../mesh/envoy-filter.ts';
 import { editFilters, mergeFilter } from './filter-edits.ts';
 import { httpFilterOf, isChainMatched, isFilterNamed, networkFilterOf } from './matches.ts';
 import { mergeMessages } from './merge-messages.ts';
+import { PartialMessage } from './partial-message.ts';
 import { patchInlineRoutes } from './patch-routes.ts';
 import { isMerge, mergeOptions, type PatchRun, patchValue } from './patch-run.ts';
 import { mergeTransportSocket } from './transport-socket.ts';
@@ -104,7 +105,7 @@ function patchHttpFilters(listener: Listener, chain: FilterChain, filter: Filter
     .of('HTTP_FILTER')
     .filter(({ patch }) => isChainMatched(patch, listener.name, chain) && isFilterNamed(filter, networkFilterOf(patch)));
   if (!patches.length) return;
-  editConnectionManager(filter, (manager) => {
+  editConnectionManager(filter, httpFiltersField, (manager) => {
     const filters = manager.httpFilters;
     let isChanged = false;
     for (const owned of patches) {
@@ -128,16 +129,24 @@ function patchRoutesInside(listener: Listener, run: PatchRun): void {
   for (const filter of chains.flatMap(({ filters }) => filters)) {
     editConnectionManager(
       filter,
+      routeConfigField,
       ({ routeSpecifier }) => routeSpecifier.case === 'routeConfig' && patchInlineRoutes(routeSpecifier.value, run),
     );
   }
 }
 
-/** Changes a filter that is a connection manager; `edit` answers whether it changed anything. */
-function editConnectionManager(filter: Filter, edit: (manager: HttpConnectionManager) => boolean): void {
+const httpFiltersField = new Set([HttpConnectionManagerSchema.field.httpFilters.number]);
+const routeConfigField = new Set([HttpConnectionManagerSchema.field.routeConfig.number]);
+
+/** Changes some fields of a filter that is a connection manager; `edit` answers whether it changed anything. */
+function editConnectionManager(
+  filter: Filter,
+  fields: ReadonlySet<number>,
+  edit: (manager: HttpConnectionManager) => boolean,
+): void {
   if (filter.configType.case !== 'typedConfig') return;
   const config = filter.configType.value;
   if (messageName(config.typeUrl) !== HttpConnectionManagerSchema.typeName) return;
-  const manager = fromBinary(HttpConnectionManagerSchema, config.value);
-  if (edit(manager)) config.value = toBinary(HttpConnectionManagerSchema, manager);
+  const manager = new PartialMessage(HttpConnectionManagerSchema, config.value, fields);
+  if (edit(manager.message)) config.value = manager.encode();
 }

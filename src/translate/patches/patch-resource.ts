@@ -1,6 +1,6 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
-import { ClusterSchema } from '../../envoy/gen/envoy/config/cluster/v3/cluster_pb.js';
 import { ListenerSchema } from '../../envoy/gen/envoy/config/listener/v3/listener_pb.js';
+import { HttpConnectionManagerSchema } from '../../envoy/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
 import { type Resource, type ResourceReference, typeUrls } from '../../envoy/resource.ts';
 import type { EnvoyFilterPatch, SelectedEnvoyFilter } from '../../mesh/envoy-filter.ts';
 import type { ObjectKey } from '../../mesh/object-key.ts';
@@ -10,7 +10,7 @@ import { patchCluster } from './patch-cluster.ts';
 import { patchListener } from './patch-listener.ts';
 import { patchRoutes } from './patch-routes.ts';
 import { type OwnedPatch, PatchFailure, PatchRun } from './patch-run.ts';
-import { clusterReferences, listenerReferences } from './references.ts';
+import { listenerReferences } from './references.ts';
 
 /** Names a patch: `configPatches[index]` of an object. */
 export interface PatchReference {
@@ -97,11 +97,12 @@ function reference({ object, patch: { index } }: OwnedPatch): PatchReference {
 function applyOnce(base: Resource, run: PatchRun): Resource | undefined {
   switch (base.typeUrl) {
     case typeUrls.cluster: {
-      const cluster = patchCluster(fromBinary(ClusterSchema, base.value), run);
-      if (!cluster || !run.matched.size) return cluster && base;
-      return sealPatched(base, run, toBinary(ClusterSchema, cluster), clusterReferences(cluster));
+      const patched = patchCluster(base.value, run);
+      if (patched) return sealPatched(base, run, patched.value, patched.references);
+      return run.matched.size ? undefined : base;
     }
     case typeUrls.listener: {
+      if (!run.has(...insideOfListeners) && !mayHaveConnectionManager(base.value)) return base;
       const listener = patchListener(fromBinary(ListenerSchema, base.value), run);
       if (!listener || !run.matched.size) return listener && base;
       return sealPatched(base, run, toBinary(ListenerSchema, listener), [
@@ -114,6 +115,14 @@ function applyOnce(base: Resource, run: PatchRun): Resource | undefined {
       return bytes ? sealPatched(base, run, bytes, base.requires) : base;
     }
   }
+}
+
+const insideOfListeners = ['LISTENER', 'LISTENER_FILTER', 'FILTER_CHAIN', 'NETWORK_FILTER'] as const;
+const connectionManager = Buffer.from(HttpConnectionManagerSchema.typeName);
+
+/** The listeners of TCP services are many; patches for HTTP alone need not read them. */
+function mayHaveConnectionManager(listener: Uint8Array): boolean {
+  return Buffer.from(listener.buffer, listener.byteOffset, listener.byteLength).includes(connectionManager);
 }
 
 function sealPatched(base: Resource, run: PatchRun, value: Uint8Array, requires: readonly ResourceReference[]): Resource {

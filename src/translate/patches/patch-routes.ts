@@ -103,7 +103,7 @@ class RoutePatcher {
   #patchVirtualHost(slot: VirtualHostSlot, hostPatches: readonly OwnedPatch[], routePatches: readonly OwnedPatch[]): boolean {
     for (const owned of hostPatches) {
       const { patch } = owned;
-      if (patch.operation === 'ADD' || !isVirtualHostMatched(patch, slot.identity)) continue;
+      if (patch.operation === 'ADD' || !isVirtualHostMatched(patch, slot)) continue;
       if (this.#try(owned, ({ operation }) => operation === 'REMOVE')) return false;
       this.#try(owned, () => {
         if (patch.operation === 'REPLACE') slot.replace(clone(VirtualHostSchema, patchValue<VirtualHost>(patch)));
@@ -113,7 +113,7 @@ class RoutePatcher {
       });
     }
     // Asked again: a patch may have changed the name or the domains.
-    const patches = routePatches.filter(({ patch }) => isVirtualHostMatched(patch, slot.identity));
+    const patches = routePatches.filter(({ patch }) => isVirtualHostMatched(patch, slot));
     if (patches.length) this.#patchHttpRoutes(slot.open(), patches);
     return true;
   }

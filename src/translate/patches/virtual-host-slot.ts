@@ -2,22 +2,29 @@ import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { type VirtualHost, VirtualHostSchema } from '../../envoy/gen/envoy/config/route/v3/route_components_pb.js';
 import { readFields, text } from './wire-fields.ts';
 
+const { name: nameField, domains: domainsField } = VirtualHostSchema.field;
+
 /** A virtual host of a route configuration, which may have thousands: read only as far as somebody asks. */
 export class VirtualHostSlot {
   #bytes: Uint8Array | undefined;
   #message: VirtualHost | undefined;
-  #identity: { readonly name: string; readonly domains: readonly string[] } | undefined;
 
   constructor(virtualHost: Uint8Array | VirtualHost) {
     if (virtualHost instanceof Uint8Array) this.#bytes = virtualHost;
     else this.#message = virtualHost;
   }
 
-  /** What it is matched by. */
-  get identity(): { readonly name: string; readonly domains: readonly string[] } {
-    if (this.#message) return this.#message;
-    this.#identity ??= readIdentity(this.#bytes!);
-    return this.#identity;
+  get name(): string {
+    if (this.#message) return this.#message.name;
+    for (const { number, content } of readFields(this.#bytes!)) if (number === nameField.number) return text(content);
+    return '';
+  }
+
+  get domains(): readonly string[] {
+    if (this.#message) return this.#message.domains;
+    return [...readFields(this.#bytes!)].flatMap(({ number, content }) =>
+      number === domainsField.number ? [text(content)] : [],
+    );
   }
 
   /** The message, to be changed in place. */
@@ -35,16 +42,4 @@ export class VirtualHostSlot {
   encode(): Uint8Array {
     return this.#message ? toBinary(VirtualHostSchema, this.#message) : this.#bytes!;
   }
-}
-
-const [nameField, domainsField] = [1, 2];
-
-function readIdentity(bytes: Uint8Array) {
-  let name = '';
-  const domains: string[] = [];
-  for (const { number, content } of readFields(bytes)) {
-    if (number === nameField) name = text(content);
-    else if (number === domainsField) domains.push(text(content));
-  }
-  return { name, domains };
 }

@@ -30,3 +30,14 @@ const decoder = new TextDecoder();
 export function text(content: Uint8Array): string {
   return decoder.decode(content);
 }
+
+/** Bytes one after another, in memory of their own: `Buffer.concat` would keep a pool's page alive with them. */
+export function concat(parts: readonly Uint8Array[]): Uint8Array {
+  const whole = new Uint8Array(parts.reduce((total, part) => total + part.length, 0));
+  let offset = 0;
+  for (const part of parts) {
+    whole.set(part, offset);
+    offset += part.length;
+  }
+  return whole;
+}
