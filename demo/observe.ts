@@ -1,5 +1,5 @@
 import { defaultOperatorNamespace } from '../src/cli/cluster/connection-options.ts';
-import { connect } from '../src/cli/control-plane-client.ts';
+import { withControlPlane } from '../src/cli/control-plane-client.ts';
 import { type Diagnostic, formatDiagnostic } from '../src/sources/file/diagnostic.ts';
 import type { StatusByName } from '../src/status/http-routes.ts';
 import { type ObjectRow, objectRows } from './object-rows.ts';
@@ -13,8 +13,9 @@ export interface Observation {
 
 /** Asks the control plane's status port, as `weft status` does. */
 export async function observe(httpAddress: string): Promise<Observation> {
-  const plane = await connect({ address: httpAddress, operatorNamespace: defaultOperatorNamespace });
-  const diagnostics = (await plane.askLeader<Diagnostic[]>('/diagnostics')) ?? [];
-  const objects = objectRows((await plane.askLeader<StatusByName>('/status')) ?? {}, Date.now());
-  return { objects, problems: [...diagnostics.map(formatDiagnostic), ...objects.flatMap(({ problems }) => problems)] };
+  return withControlPlane({ address: httpAddress, operatorNamespace: defaultOperatorNamespace }, async (plane) => {
+    const diagnostics = (await plane.askLeader<Diagnostic[]>('/diagnostics')) ?? [];
+    const objects = objectRows((await plane.askLeader<StatusByName>('/status')) ?? {}, Date.now());
+    return { objects, problems: [...diagnostics.map(formatDiagnostic), ...objects.flatMap(({ problems }) => problems)] };
+  });
 }

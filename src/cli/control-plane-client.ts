@@ -2,22 +2,26 @@ import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
 import type { ConnectionOptions } from './cluster/connection-options.ts';
-import type { Replica, ReplicaAnswer } from './cluster/replica.ts';
+import type { Replica, ReplicaAnswer, ReplicaSource } from './cluster/replica.ts';
 import { CommandError } from './command-error.ts';
 
 /** The address of the status port where neither `--address` nor a kubeconfig says otherwise. */
 const defaultAddress = '127.0.0.1:15014';
 
-/** The replicas of one control plane, asked together. */
-export class ControlPlaneClient {
-  readonly #replicas: readonly Replica[];
+/** How long it is taken for granted who leads, in milliseconds. */
+const leaderForMs = 5_000;
 
-  /** @param replicas at least one, the leader first */
-  constructor(replicas: readonly Replica[]) {
-    this.#replicas = replicas;
+/** The replicas of one control plane, asked together. Connections are kept until {@link close}. */
+export class ControlPlaneClient {
+  readonly #source: ReplicaSource;
+  #replicas: readonly Replica[] = [];
+  #foundMs = Number.NEGATIVE_INFINITY;
+
+  constructor(source: ReplicaSource) {
+    this.#source = source;
   }
 
-  /** For messages: who is asked. */
+  /** For messages: who was asked last. */
   get name(): string {
     return this.#replicas.map(({ name }) => name).join(', ');
   }
@@ -27,29 +31,68 @@ export class ControlPlaneClient {
    * Throws a {@link CommandError} if one cannot be reached: a part of the truth would look like all of it.
    */
   async askEach<T>(path: string): Promise<T[]> {
+    await this.#find();
     const answers = await Promise.all(this.#replicas.map((replica) => ask<T>(replica, path)));
     return answers.filter((answer) => answer !== undefined) as T[];
   }
 
-  /** What the leader says, which counts the proxies of every replica. Undefined: it has no such thing. Throws as {@link askEach}. */
+  /**
+   * What the leader says, which counts the proxies of every replica. Undefined: it has no such thing. Throws as {@link askEach}.
+   * Who leads is looked up anew every few seconds, and when the last leader does not answer any more.
+   */
   async askLeader<T>(path: string): Promise<T | undefined> {
+    const isFresh = performance.now() - this.#foundMs < leaderForMs;
+    if (!isFresh) await this.#find();
+    try {
+      return await ask<T>(this.#leader(), path);
+    } catch (error) {
+      if (!isFresh) throw error;
+      await this.#find();
+      return ask<T>(this.#leader(), path);
+    }
+  }
+
+  /** Ends all connections; without it, those that are kept keep the process. */
+  close(): void {
+    this.#source.close();
+  }
+
+  async #find(): Promise<void> {
+    this.#replicas = await this.#source.find();
+    this.#foundMs = performance.now();
+  }
+
+  #leader(): Replica {
     const leader = this.#replicas.find(({ isLeader }) => isLeader);
     if (!leader) throw new CommandError(`none of ${this.name} leads at present; try again in a few seconds`);
-    return ask(leader, path);
+    return leader;
   }
 }
 
-/** Finds the control plane that the options mean. Throws a {@link CommandError} if there is none. */
-export async function connect(options: ConnectionOptions): Promise<ControlPlaneClient> {
+/** Finds the control plane that the options mean, and calls `use` with it. Throws a {@link CommandError} if there is none. */
+export async function withControlPlane<T>(
+  options: ConnectionOptions,
+  use: (plane: ControlPlaneClient) => Promise<T>,
+): Promise<T> {
+  const plane = new ControlPlaneClient(await replicasOf(options));
+  try {
+    return await use(plane);
+  } finally {
+    plane.close();
+  }
+}
+
+async function replicasOf(options: ConnectionOptions): Promise<ReplicaSource> {
   const { address, kubeconfig, context } = options;
   const mayHaveCluster = kubeconfig !== undefined || context !== undefined || hasKubeConfig();
   if (address === undefined && mayHaveCluster) {
     // Only now: to load the client takes longer than most commands take.
-    const { findInCluster } = await import('./cluster/find-in-cluster.ts');
-    const replicas = await findInCluster(options);
-    if (replicas) return new ControlPlaneClient(replicas);
+    const { replicasInCluster } = await import('./cluster/find-in-cluster.ts');
+    const replicas = replicasInCluster(options);
+    if (replicas) return replicas;
   }
-  return new ControlPlaneClient([directReplica(address ?? defaultAddress)]);
+  const replica = directReplica(address ?? defaultAddress);
+  return { find: async () => [replica], close: replica.close };
 }
 
 function hasKubeConfig(): boolean {
@@ -65,6 +108,7 @@ export function directReplica(address: string): Replica {
       const response = await fetch(`http://${address}${path}`, { signal: AbortSignal.timeout(10_000) });
       return { status: response.status, text: await response.text() };
     },
+    close() {},
   };
 }
 

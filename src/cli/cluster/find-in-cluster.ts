@@ -3,26 +3,51 @@ import { RestClient } from '../../runtime/client/rest-client.ts';
 import { loadKubeConfig } from '../../runtime/manager/kube-config.ts';
 import { CommandError } from '../command-error.ts';
 import type { ConnectionOptions } from './connection-options.ts';
-import { findReplicas } from './find-replicas.ts';
-import { portForwardTransport } from './port-forward.ts';
-import type { Replica } from './replica.ts';
+import { findReplicas, type PodConnection } from './find-replicas.ts';
+import { forwardTo } from './port-forward.ts';
+import type { Replica, ReplicaSource } from './replica.ts';
 
 /** The replicas of the operator in the cluster that the options mean; undefined if they mean none. Throws a {@link CommandError}. */
-export async function findInCluster(options: ConnectionOptions): Promise<Replica[] | undefined> {
+export function replicasInCluster(options: ConnectionOptions): ReplicaSource | undefined {
   const kubeConfig = findKubeConfig(options);
-  if (!kubeConfig) return undefined;
-  const rest = new RestClient({ kubeConfig, userAgent: 'weft' });
-  try {
-    return await findReplicas(rest, options.operatorNamespace, portForwardTransport(new PortForward(kubeConfig)));
-  } catch (error) {
-    if (error instanceof CommandError) throw error;
-    throw new CommandError(
-      `looking for the operator's pods in namespace ${options.operatorNamespace}: ${error instanceof Error ? error.message : String(error)}`,
-      1,
-      error,
-    );
-  } finally {
-    rest.close();
+  return kubeConfig && new ReplicasInCluster(kubeConfig, options.operatorNamespace);
+}
+
+/** Keeps one connection to each pod, however often the pods are looked up. */
+class ReplicasInCluster implements ReplicaSource {
+  readonly #rest: RestClient;
+  readonly #forward: PortForward;
+  readonly #namespace: string;
+  #connections = new Map<string, PodConnection>();
+
+  constructor(kubeConfig: KubeConfig, namespace: string) {
+    this.#rest = new RestClient({ kubeConfig, userAgent: 'weft' });
+    this.#forward = new PortForward(kubeConfig);
+    this.#namespace = namespace;
+  }
+
+  async find(): Promise<Replica[]> {
+    const known = this.#connections;
+    const found = new Map<string, PodConnection>();
+    try {
+      const replicas = await findReplicas(this.#rest, this.#namespace, (pod) => {
+        const connection = known.get(pod.name) ?? forwardTo(this.#forward, pod);
+        found.set(pod.name, connection);
+        return connection;
+      });
+      for (const [name, connection] of known) if (!found.has(name)) connection.close();
+      this.#connections = found;
+      return replicas;
+    } catch (error) {
+      if (error instanceof CommandError) throw error;
+      const reason = error instanceof Error ? error.message : String(error);
+      throw new CommandError(`looking for the operator's pods in namespace ${this.#namespace}: ${reason}`, 1, error);
+    }
+  }
+
+  close(): void {
+    for (const connection of this.#connections.values()) connection.close();
+    this.#rest.close();
   }
 }
 

@@ -2,10 +2,13 @@ import { afterEach, expect, it } from 'vitest';
 import { leaseName } from '../../operator.ts';
 import { describeApi } from '../../runtime/testing/describe-api.ts';
 import { ControlPlaneClient } from '../control-plane-client.ts';
-import { findReplicas, type PodTransport } from './find-replicas.ts';
+import { findReplicas, type OperatorPod, type PodConnection } from './find-replicas.ts';
 
 /** Answers each path with the pod's name. */
-const nameOfPod: PodTransport = async ({ name }) => ({ status: 200, text: JSON.stringify(name) });
+const nameOfPod = ({ name }: OperatorPod): PodConnection => ({
+  get: async () => ({ status: 200, text: JSON.stringify(name) }),
+  close() {},
+});
 
 describeApi('findReplicas', (env) => {
   const namespace = 'weft-system';
@@ -42,7 +45,7 @@ describeApi('findReplicas', (env) => {
       { name: 'weft-system/weft-b', isLeader: true },
       { name: 'weft-system/weft-a', isLeader: false },
     ]);
-    const client = new ControlPlaneClient(replicas);
+    const client = new ControlPlaneClient({ find: async () => replicas, close() {} });
     expect(await client.askEach('/proxies')).toEqual(['weft-b', 'weft-a']);
     expect(await client.askLeader('/status')).toBe('weft-b');
   });
@@ -55,7 +58,8 @@ describeApi('findReplicas', (env) => {
   it('finds no leader while nobody holds the lease, or one holds it that is gone', async () => {
     await makePod('weft-a');
     await makePod('weft-b');
-    const ask = async () => new ControlPlaneClient(await findReplicas(env().rest, namespace, nameOfPod)).askLeader('/status');
+    const find = () => findReplicas(env().rest, namespace, nameOfPod);
+    const ask = async () => new ControlPlaneClient({ find, close() {} }).askLeader('/status');
     await expect(ask()).rejects.toThrow('none of weft-system/weft-a, weft-system/weft-b leads at present');
     await holdLease('weft-old_5b0d');
     await expect(ask()).rejects.toThrow('leads at present');

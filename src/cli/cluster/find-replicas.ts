@@ -2,7 +2,7 @@ import { leaseName } from '../../operator.ts';
 import { isNotFound } from '../../runtime/client/api-error.ts';
 import type { RestClient } from '../../runtime/client/rest-client.ts';
 import { CommandError } from '../command-error.ts';
-import type { Replica, ReplicaAnswer } from './replica.ts';
+import type { Replica } from './replica.ts';
 
 /** By which the operator's pods are found. */
 export const operatorPodLabel = 'app.kubernetes.io/name=weft';
@@ -13,8 +13,8 @@ export interface OperatorPod {
   readonly name: string;
 }
 
-/** Asks the status port of a pod; rejects if it cannot be reached. */
-export type PodTransport = (pod: OperatorPod, path: string) => Promise<ReplicaAnswer>;
+/** A way to the status port of a pod. */
+export type PodConnection = Pick<Replica, 'get' | 'close'>;
 
 interface Pod {
   readonly metadata: { readonly name: string; readonly deletionTimestamp?: string };
@@ -23,9 +23,13 @@ interface Pod {
 
 /**
  * The operator's running pods, the leader first. Throws a {@link CommandError} that says where it looked if there are none.
- * @param transport how a pod is asked
+ * @param reach the way to a pod
  */
-export async function findReplicas(rest: RestClient, namespace: string, transport: PodTransport): Promise<Replica[]> {
+export async function findReplicas(
+  rest: RestClient,
+  namespace: string,
+  reach: (pod: OperatorPod) => PodConnection,
+): Promise<Replica[]> {
   const path = `/api/v1/namespaces/${encodeURIComponent(namespace)}`;
   const query = { labelSelector: operatorPodLabel };
   const { items } = await rest.request<{ items: Pod[] }>({ path: `${path}/pods`, query });
@@ -38,7 +42,8 @@ export async function findReplicas(rest: RestClient, namespace: string, transpor
   return running
     .map(({ metadata: { name } }): Replica => {
       const isLeader = running.length === 1 || leader === name;
-      return { name: `${namespace}/${name}`, isLeader, get: (asked) => transport({ namespace, name }, asked) };
+      const { get, close } = reach({ namespace, name });
+      return { name: `${namespace}/${name}`, isLeader, get, close };
     })
     .sort((a, b) => Number(b.isLeader) - Number(a.isLeader));
 }

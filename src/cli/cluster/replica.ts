@@ -12,4 +12,14 @@ export interface Replica {
   readonly isLeader: boolean;
   /** Asks its status port. Rejects if it cannot be reached. */
   get(path: string): Promise<ReplicaAnswer>;
+  /** Ends the connection to it, if one is kept. */
+  close(): void;
+}
+
+/** The replicas of a control plane, which come and go. */
+export interface ReplicaSource {
+  /** Those of now, the leader first. Throws a {@link CommandError} if there is none. */
+  find(): Promise<readonly Replica[]>;
+  /** Ends every connection. */
+  close(): void;
 }

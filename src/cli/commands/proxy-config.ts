@@ -2,7 +2,7 @@ import type { Command } from 'commander';
 import { type TypeUrl, typeUrls } from '../../envoy/resource.ts';
 import { addConnectionOptions, type ConnectionOptions } from '../cluster/connection-options.ts';
 import { CommandError } from '../command-error.ts';
-import { connect } from '../control-plane-client.ts';
+import { withControlPlane } from '../control-plane-client.ts';
 import { type OutputFormat, parseOutput, print } from '../output.ts';
 
 /** What the commands call each type. */
@@ -52,13 +52,14 @@ async function showConfig(type: string, proxy: string, options: Options): Promis
   const wanted = selectTypes(type);
   const dot = proxy.lastIndexOf('.');
   const [name, namespace] = dot < 0 ? [proxy, options.namespace] : [proxy.slice(0, dot), proxy.slice(dot + 1)];
-  const plane = await connect(options);
   const path = `/config/${encodeURIComponent(namespace)}/${encodeURIComponent(name)}`;
-  const [config] = await plane.askEach<Record<string, ConfigEntry[]>>(path);
-  if (!config)
+  const config = await withControlPlane(options, async (plane) => {
+    const [found] = await plane.askEach<Record<string, ConfigEntry[]>>(path);
+    if (found) return found;
     throw new CommandError(
       `no proxy ${name} of namespace ${namespace} is connected to ${plane.name}; \`weft proxy-status\` lists those that are`,
     );
+  });
   printConfig(
     wanted.flatMap(([short, typeUrl]) => (config[typeUrl] ?? []).map((entry) => ({ type: short, ...entry }))),
     options,

@@ -1,7 +1,7 @@
 import type { Command } from 'commander';
 import type { ProxyReport, TypeReport } from '../../xds/proxy-report.ts';
 import { addConnectionOptions, type ConnectionOptions } from '../cluster/connection-options.ts';
-import { connect } from '../control-plane-client.ts';
+import { withControlPlane } from '../control-plane-client.ts';
 import { formatAge, type OutputFormat, parseOutput, print } from '../output.ts';
 
 /** `weft proxy-status`: who is connected, and how each type stands. */
@@ -15,7 +15,7 @@ export function addProxyStatusCommand(program: Command): void {
   addConnectionOptions(command)
     .addHelpText('after', '\nExamples:\n  weft proxy-status\n  weft proxy-status --context staging -o json')
     .action(async ({ output, ...connection }: ConnectionOptions & { readonly output: OutputFormat }) => {
-      const proxies = (await (await connect(connection)).askEach<ProxyReport[]>('/proxies')).flat();
+      const proxies = (await withControlPlane(connection, (plane) => plane.askEach<ProxyReport[]>('/proxies'))).flat();
       proxies.sort((a, b) => (a.proxy < b.proxy ? -1 : 1));
       print(output, proxies, () => [
         ['NAME', 'CDS', 'EDS', 'LDS', 'RDS', 'ECDS', 'TRANSPORT', 'VERSION', 'CONNECTED'],

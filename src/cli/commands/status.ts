@@ -5,7 +5,7 @@ import type { StatusByName } from '../../status/http-routes.ts';
 import type { ObjectStatus } from '../../status/render-status.ts';
 import { addConnectionOptions, type ConnectionOptions } from '../cluster/connection-options.ts';
 import { CommandError } from '../command-error.ts';
-import { type ControlPlaneClient, connect } from '../control-plane-client.ts';
+import { type ControlPlaneClient, withControlPlane } from '../control-plane-client.ts';
 import { type ObjectReference, parseObjectReference } from '../object-reference.ts';
 import { formatTable, type OutputFormat, parseOutput, print } from '../output.ts';
 import { describeStatus } from '../status-row.ts';
@@ -19,6 +19,8 @@ interface Options extends ConnectionOptions {
 
 /** How often `--watch` looks again, in milliseconds. */
 const watchIntervalMs = 250;
+/** How often it looks for a control plane that does not answer, in milliseconds. */
+const awayIntervalMs = 1_000;
 
 /** `weft status`: how far objects have got. */
 export function addStatusCommand(program: Command): void {
@@ -38,8 +40,10 @@ export function addStatusCommand(program: Command): void {
 
 async function showStatus(object: string | undefined, options: Options): Promise<void> {
   const wanted = object === undefined ? undefined : parseObjectReference(object, namespaceOf(object, options));
-  const plane = await connect(options);
-  if (options.watch) return watch(plane, wanted, options);
+  return withControlPlane(options, (plane) => (options.watch ? watch : showOnce)(plane, wanted, options));
+}
+
+async function showOnce(plane: ControlPlaneClient, wanted: ObjectReference | undefined, options: Options): Promise<void> {
   const rows = await read(plane, wanted, options);
   if (wanted?.name && !rows.length)
     throw new CommandError(
@@ -55,12 +59,25 @@ function namespaceOf(object: string, { namespace, allNamespaces }: Options): str
   return namespace ?? (object.includes('/') ? 'default' : '');
 }
 
-/** Prints each row anew when it changes, in columns that stay where they are; a row that goes is said to be gone. */
+/**
+ * Prints each row anew when it changes, in columns that stay where they are; a row that goes is said to be gone. A control plane that
+ * answered once may be away for a while: a rollout replaces its pods.
+ */
 async function watch(plane: ControlPlaneClient, wanted: ObjectReference | undefined, options: Options): Promise<never> {
   const printed = new Map<string, string>();
   const widths: number[] = [];
+  let problem: string | undefined;
   for (let isFirst = true; ; isFirst = false) {
-    const rows = await read(plane, wanted, options);
+    const rows = await read(plane, wanted, options).catch((error) => {
+      if (isFirst || !(error instanceof CommandError)) throw error;
+      if (problem !== error.message) process.stderr.write(`weft: ${error.message}\n`);
+      problem = error.message;
+    });
+    if (!rows) {
+      await new Promise((resolve) => setTimeout(resolve, awayIntervalMs));
+      continue;
+    }
+    problem = undefined;
     const present = new Set(rows.map(({ key }) => key));
     const gone = [...printed.keys()].filter((key) => !present.has(key));
     for (const key of gone) printed.delete(key);

@@ -3,14 +3,17 @@ import { parseDurationMs } from '../../api/duration.ts';
 import type { ObjectStatus } from '../../status/render-status.ts';
 import { addConnectionOptions, type ConnectionOptions } from '../cluster/connection-options.ts';
 import { CommandError } from '../command-error.ts';
-import { connect } from '../control-plane-client.ts';
-import { parseObjectReference } from '../object-reference.ts';
+import { type ControlPlaneClient, withControlPlane } from '../control-plane-client.ts';
+import { type ObjectReference, parseObjectReference } from '../object-reference.ts';
 
 interface Options extends ConnectionOptions {
   readonly for: string;
   readonly namespace: string;
   readonly timeout: string;
 }
+
+/** How often it is asked, in milliseconds. */
+const pollMs = 50;
 
 /** `weft wait`: until an object is ready everywhere, or gone. */
 export function addWaitCommand(program: Command): void {
@@ -31,26 +34,40 @@ export function addWaitCommand(program: Command): void {
 }
 
 async function waitFor(object: string, options: Options): Promise<void> {
-  const { kind, namespace, name } = parseObjectReference(object, options.namespace);
-  if (!name) throw new CommandError(`${object}: expected KIND/NAME`);
+  const wanted = parseObjectReference(object, options.namespace);
+  if (!wanted.name) throw new CommandError(`${object}: expected KIND/NAME`);
   const condition = options.for.toLowerCase().replace(/^condition=/, '');
   if (!['ready', 'accepted', 'delete'].includes(condition))
     throw new CommandError(`--for=${options.for}: expected ready, accepted or delete`);
   const timeoutMs = parseDurationMs(options.timeout);
   if (timeoutMs === undefined) throw new CommandError(`--timeout ${options.timeout}: expected a duration such as 30s or 1m`);
-  const plane = await connect(options);
+  const told = `${wanted.kind.toLowerCase()}/${wanted.name}`;
+  const state = await withControlPlane(options, (plane) => poll(plane, wanted, condition, timeoutMs));
+  if (state.holds) process.stdout.write(`${told} ${condition === 'delete' ? 'deleted' : 'condition met'}\n`);
+  else throw new CommandError(`timed out after ${options.timeout} waiting for ${told} to be ${condition}: ${state.instead}`);
+}
+
+/** Asks until the condition holds, or the time is over: then `instead` says how far it has got. */
+async function poll(
+  plane: ControlPlaneClient,
+  { kind, namespace, name }: ObjectReference,
+  condition: string,
+  timeoutMs: number,
+): Promise<{ holds: true } | { holds: false; instead: string }> {
   const deadline = performance.now() + timeoutMs;
-  for (;;) {
-    const status = await plane.askLeader<ObjectStatus>(`/status/${kind}/${namespace}/${encodeURIComponent(name)}`);
-    if (condition === 'delete' ? !status : holds(status, condition)) {
-      process.stdout.write(`${kind.toLowerCase()}/${name} ${condition === 'delete' ? 'deleted' : 'condition met'}\n`);
-      return;
+  for (let isFirst = true; ; isFirst = false) {
+    let instead: string;
+    try {
+      const status = await plane.askLeader<ObjectStatus>(`/status/${kind}/${namespace}/${encodeURIComponent(name ?? '')}`);
+      if (condition === 'delete' ? !status : holds(status, condition)) return { holds: true };
+      instead = describe(status);
+    } catch (error) {
+      // One that answered once may be away for a while: a rollout replaces its pods.
+      if (isFirst || !(error instanceof CommandError)) throw error;
+      instead = error.message;
     }
-    if (performance.now() >= deadline)
-      throw new CommandError(
-        `timed out after ${options.timeout} waiting for ${kind.toLowerCase()}/${name} to be ${condition}: ${describe(status)}`,
-      );
-    await new Promise((resolve) => setTimeout(resolve, 50));
+    if (performance.now() >= deadline) return { holds: false, instead };
+    await new Promise((resolve) => setTimeout(resolve, pollMs));
   }
 }
 

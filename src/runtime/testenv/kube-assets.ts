@@ -14,10 +14,10 @@ export type KubeAssetsAnswer =
   | { readonly ok: true; readonly assets: KubeAssets }
   | { readonly ok: false; readonly why: string; readonly remedy: string };
 
-/** Looks for `etcd` and `kube-apiserver` in `KUBEBUILDER_ASSETS`, as envtest does, else in `~/.cache/weft/bin`. */
+/** Looks for `etcd` and `kube-apiserver` in `KUBEBUILDER_ASSETS`, as envtest does, else in `~/.cache/weft/bin` (or `$XDG_CACHE_HOME`). */
 export async function findKubeAssets(environment: NodeJS.ProcessEnv = process.env): Promise<KubeAssetsAnswer> {
   const named = environment.KUBEBUILDER_ASSETS;
-  const directory = named || join(homedir(), '.cache', 'weft', 'bin');
+  const directory = named || join(environment.XDG_CACHE_HOME || join(homedir(), '.cache'), 'weft', 'bin');
   const [etcd, apiServer] = [join(directory, 'etcd'), join(directory, 'kube-apiserver')];
   const missing: string[] = [];
   for (const path of [etcd, apiServer]) {
@@ -32,6 +32,6 @@ export async function findKubeAssets(environment: NodeJS.ProcessEnv = process.en
     ok: false,
     why: `${named ? 'KUBEBUILDER_ASSETS' : 'the default folder'} is ${directory}, where these programs are missing: ${missing.join(', ')}`,
     remedy:
-      'export KUBEBUILDER_ASSETS="$(go run sigs.k8s.io/controller-runtime/tools/setup-envtest@latest use -p path)" # or any folder with etcd and kube-apiserver',
+      'e2e/cluster/binaries kube # builds them; or: export KUBEBUILDER_ASSETS="$(go run sigs.k8s.io/controller-runtime/tools/setup-envtest@latest use -p path)"',
   };
 }
