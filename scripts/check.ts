@@ -15,7 +15,8 @@ const checks = [
   { name: 'types of the build', command: [bin('tsc'), '-p', 'tsconfig.build.json', '--noEmit'] },
   { name: 'lint and format', command: [bin('biome'), 'check', '--error-on-warnings', '--max-diagnostics=50', '.'] },
   { name: 'unused code', command: [bin('knip'), '--no-config-hints'] },
-  { name: 'generated files', command: script('generate-crds.ts', '--check') },
+  { name: 'generated CRDs', command: script('generate-crds.ts', '--check') },
+  { name: 'generated RBAC', command: script('generate-rbac.ts', '--check') },
   { name: 'import direction', command: script('import-direction.ts') },
   { name: 'links in documents', command: script('check-links.ts') },
 ];
