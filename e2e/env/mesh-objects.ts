@@ -1,11 +1,12 @@
 import { stringify } from 'yaml';
+import type { EnvoyFilterSpec } from '../../src/api/envoy-filter/schema.ts';
 import type { ServiceEntrySpec } from '../../src/api/service-entry/schema.ts';
 import type { SidecarSpec } from '../../src/api/sidecar/schema.ts';
 import type { WorkloadEntrySpec } from '../../src/api/workload-entry/schema.ts';
 
 /** An object as a test writes it into a file. */
 export interface MeshObject {
-  kind: 'ServiceEntry' | 'Sidecar' | 'WorkloadEntry';
+  kind: 'ServiceEntry' | 'Sidecar' | 'WorkloadEntry' | 'EnvoyFilter';
   namespace: string;
   name: string;
   spec: unknown;
@@ -30,12 +31,15 @@ export const serviceEntry = make<ServiceEntrySpec>('ServiceEntry');
 export const sidecar = make<SidecarSpec>('Sidecar');
 /** A WorkloadEntry; `path` is NAME or NAMESPACE/NAME. */
 export const workloadEntry = make<WorkloadEntrySpec>('WorkloadEntry');
+/** An EnvoyFilter; `path` is NAME or NAMESPACE/NAME. */
+export const envoyFilter = make<EnvoyFilterSpec>('EnvoyFilter');
+
+/** Istio has EnvoyFilter in this version only. */
+const apiVersionOf = (kind: MeshObject['kind']) => `networking.istio.io/${kind === 'EnvoyFilter' ? 'v1alpha3' : 'v1'}`;
 
 /** The YAML documents of a file. */
 export const toYaml = (objects: readonly MeshObject[]): string =>
-  objects
-    .map(({ kind, spec, ...metadata }) => stringify({ apiVersion: 'networking.istio.io/v1', kind, metadata, spec }))
-    .join('---\n');
+  objects.map(({ kind, spec, ...metadata }) => stringify({ apiVersion: apiVersionOf(kind), kind, metadata, spec })).join('---\n');
 
 /** The spec of a host with fixed endpoints on one port: the shape that most tests need. */
 export const staticHost = (

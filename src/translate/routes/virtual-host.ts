@@ -40,7 +40,8 @@ export function buildVirtualHost(hostname: string, port: ServicePort, domains: r
           value: {
             clusterSpecifier: { case: 'cluster', value: outboundClusterName(hostname, port.number) },
             timeout: duration(0),
-            maxStreamDuration: { maxStreamDuration: duration(0), grpcTimeoutHeaderMax: duration(0) },
+            // As Istio has it: under the newer maxStreamDuration, Envoy reads no timeout that an EnvoyFilter merges in.
+            maxGrpcTimeout: duration(0),
             retryPolicy,
           },
         },
@@ -66,7 +67,7 @@ export function buildCatchAll(cluster: string): VirtualHost {
           match,
           action: {
             case: 'route',
-            value: { clusterSpecifier: { case: 'cluster', value: cluster }, timeout: duration(0) },
+            value: { clusterSpecifier: { case: 'cluster', value: cluster }, timeout: duration(0), maxGrpcTimeout: duration(0) },
           },
         },
       ],
