@@ -1,21 +1,11 @@
-import { clone, type DescMessage, type Message } from '@bufbuild/protobuf';
-import type { Any } from '@bufbuild/protobuf/wkt';
+import { clone, type DescMessage } from '@bufbuild/protobuf';
 import type { EnvoyFilterPatch } from '../../mesh/envoy-filter.ts';
-import { placeFilter } from './filter-placement.ts';
+import { type AnyFilter, placeFilter } from './filter-placement.ts';
 import { insertAfter, insertBefore, removeAll, replaceFirst } from './list-edits.ts';
 import { isFilterNamed } from './matches.ts';
 import { mergeMessages } from './merge-messages.ts';
 import { patchValue } from './patch-run.ts';
 import { isSameType, mergeTypedConfigs } from './typed-config.ts';
-
-/** What listener filters, network filters and HTTP filters have in common. */
-export interface AnyFilter extends Message {
-  name: string;
-  configType:
-    | { case: 'typedConfig'; value: Any }
-    | { case: 'configDiscovery'; value: Message }
-    | { case: undefined; value?: undefined };
-}
 
 /**
  * ADD, INSERT_*, REPLACE and REMOVE on a list of filters; answers whether the patch matched. Without a name INSERT_BEFORE is the

@@ -1,6 +1,16 @@
+import type { Message } from '@bufbuild/protobuf';
+import type { Any } from '@bufbuild/protobuf/wkt';
 import type { EnvoyFilterPatch } from '../../mesh/envoy-filter.ts';
-import type { AnyFilter } from './filter-edits.ts';
 import { messageName } from './typed-config.ts';
+
+/** What listener filters, network filters and HTTP filters have in common. */
+export interface AnyFilter extends Message {
+  name: string;
+  configType:
+    | { case: 'typedConfig'; value: Any }
+    | { case: 'configDiscovery'; value: Message }
+    | { case: undefined; value?: undefined };
+}
 
 type FilterClass = EnvoyFilterPatch['filterClass'];
 
