@@ -63,7 +63,7 @@ function findPod(object: JsonMap, { labelsOf, ...rest }: ObjectRequest): PodInOb
   const metadata = (isMap(object.metadata) ? object.metadata : {}) as PodMetadata;
   const { name = '', namespace = 'default' } = metadata;
   const isPod = path.length === 0;
-  const template = { ...content, spec: content.spec } as Pod;
+  const template = withoutNulls({ ...content, spec: content.spec }) as Pod;
   // A template's pods get names of their own; the workload's says where they come from in a message.
   const pod = isPod ? template : { ...template, metadata: { ...template.metadata, generateName: `${name}-` } };
   const labels = labelsOf(namespace) ?? { 'istio-injection': 'enabled' };
@@ -87,6 +87,17 @@ function withoutGeneratedName(injected: Pod, template: Pod): Pod {
 
 function replaceAt(object: unknown, [field, ...rest]: readonly string[], value: unknown): unknown {
   return field === undefined ? value : { ...(object as JsonMap), [field]: replaceAt((object as JsonMap)[field], rest, value) };
+}
+
+/** `null` in a file is as nothing, as it is before an API server. */
+function withoutNulls(value: unknown): unknown {
+  if (Array.isArray(value)) return value.map(withoutNulls);
+  if (!isMap(value)) return value;
+  return Object.fromEntries(
+    Object.entries(value)
+      .filter(([, content]) => content !== null)
+      .map(([key, content]) => [key, withoutNulls(content)]),
+  );
 }
 
 function isPodSpec(value: unknown): value is PodSpec {

@@ -1,4 +1,5 @@
 import { asRefusal } from './capture.ts';
+import { checkPod } from './check-pod.ts';
 import { InjectionRefusal, type InjectionRequest, type InjectionResult, type JsonMap } from './injection.ts';
 import { injectedAnnotations, injectedLabels, writeAccount } from './metadata.ts';
 import { type MergedMetrics, mergeMetrics } from './metrics.ts';
@@ -22,6 +23,7 @@ import { type Workload, workloadOf } from './workload.ts';
 export function injectPod(request: InjectionRequest): InjectionResult {
   const { pod, namespace } = request;
   try {
+    checkPod(pod);
     const { inject, policy, reason } = decideInjection(request);
     if (!inject) return { outcome: 'skipped', policy, reason };
     const stripped = stripPod(pod);

@@ -6,25 +6,27 @@ interface ListRules {
 interface ListRule {
   /** The field that two entries of one have in common; absent for a map, whose fields follow. */
   readonly key?: string;
+  /** Fields of which Kubernetes allows one: one of the overlay's drops the others. `*`: all but the key. */
+  readonly oneOf?: readonly string[] | '*';
   /** True for a list of texts that are added to each other. */
   readonly isSet?: boolean;
   readonly fields?: ListRules;
 }
 
-const probe: ListRule = { fields: { httpGet: { fields: {} }, exec: { fields: {} } } };
+const handler: ListRule = { oneOf: ['exec', 'httpGet', 'tcpSocket', 'grpc', 'sleep'], fields: {} };
 
 const container: ListRule = {
   key: 'name',
   fields: {
-    env: { key: 'name' },
+    env: { key: 'name', oneOf: '*' },
     ports: { key: 'containerPort' },
     volumeMounts: { key: 'mountPath' },
     volumeDevices: { key: 'devicePath' },
     resources: { fields: { claims: { key: 'name' } } },
-    lifecycle: { fields: { preStop: probe, postStart: probe } },
-    readinessProbe: probe,
-    livenessProbe: probe,
-    startupProbe: probe,
+    lifecycle: { fields: { preStop: handler, postStart: handler } },
+    readinessProbe: handler,
+    livenessProbe: handler,
+    startupProbe: handler,
   },
 };
 
@@ -36,7 +38,7 @@ const podRules: ListRules = {
       containers: container,
       initContainers: container,
       ephemeralContainers: container,
-      volumes: { key: 'name' },
+      volumes: { key: 'name', oneOf: '*' },
       imagePullSecrets: { key: 'name' },
       hostAliases: { key: 'ip' },
       topologySpreadConstraints: { key: 'topologyKey' },
@@ -52,38 +54,43 @@ type JsonMap = Record<string, unknown>;
 /**
  * Lays a piece of a pod over a pod: Kubernetes' strategic merge patch. Maps are merged, `null` removes a field, lists whose entries
  * have a key are merged by it (new entries at the end), other lists are replaced. `$patch: replace` and `$patch: delete` are
- * honoured in maps and in entries of lists. Neither argument is changed.
+ * honoured in maps and in entries of lists. Where Kubernetes allows one of several fields, the overlay's takes the others' place; its own
+ * merge leaves both, and a pod that no API server takes. Neither argument is changed.
  */
 export function mergePod<Base extends object>(pod: Base, overlay: object): Base {
-  return mergeMap(pod as JsonMap, overlay as JsonMap, podRules) as Base;
+  return mergeMap(pod as JsonMap, overlay as JsonMap, { fields: podRules }) as Base;
 }
 
 /** {@link mergePod} for one container. */
 export function mergeContainer<Base extends object>(base: Base, overlay: object): Base {
-  return mergeMap(base as JsonMap, overlay as JsonMap, container.fields!) as Base;
+  return mergeMap(base as JsonMap, overlay as JsonMap, container) as Base;
 }
 
-function mergeMap(base: JsonMap, overlay: JsonMap, rules: ListRules): JsonMap {
+function mergeMap(base: JsonMap, overlay: JsonMap, { key, oneOf, fields = {} }: ListRule): JsonMap {
   const { $patch, ...content } = overlay;
   if ($patch === 'delete') return {};
   if ($patch === 'replace') return content;
   const merged: JsonMap = { ...base };
+  const alternatives = oneOf === '*' ? Object.keys(base).filter((field) => field !== key) : (oneOf ?? []);
+  const chosen = oneOf === '*' ? Object.keys(content).filter((field) => field !== key) : alternatives;
+  const isChosen = chosen.some((field) => content[field] !== undefined && content[field] !== null);
+  for (const field of isChosen ? alternatives : []) if (!(field in content)) delete merged[field];
   for (const [field, value] of Object.entries(content)) {
     if (value === null) delete merged[field];
-    else merged[field] = mergeValue(merged[field], value, rules[field]);
+    else merged[field] = mergeValue(merged[field], value, fields[field]);
   }
   return merged;
 }
 
 function mergeValue(base: unknown, overlay: unknown, rule: ListRule = {}): unknown {
-  if (isMap(overlay)) return mergeMap(isMap(base) ? base : {}, overlay, rule.fields ?? {});
+  if (isMap(overlay)) return mergeMap(isMap(base) ? base : {}, overlay, rule);
   if (!Array.isArray(overlay)) return overlay;
   const list = Array.isArray(base) ? base : [];
   if (rule.isSet) return [...new Set([...list, ...overlay])];
-  return rule.key === undefined ? overlay : mergeList(list, overlay, rule.key, rule.fields ?? {});
+  return rule.key === undefined ? overlay : mergeList(list, overlay, rule.key, rule);
 }
 
-function mergeList(base: readonly unknown[], overlay: readonly unknown[], key: string, rules: ListRules): unknown[] {
+function mergeList(base: readonly unknown[], overlay: readonly unknown[], key: string, rule: ListRule): unknown[] {
   const isReplaced = overlay.some((entry) => isMap(entry) && entry.$patch === 'replace' && !(key in entry));
   const merged = isReplaced ? [] : [...base];
   for (const entry of overlay) {
@@ -91,8 +98,8 @@ function mergeList(base: readonly unknown[], overlay: readonly unknown[], key: s
     const at = merged.findIndex((other) => isMap(other) && other[key] === entry[key]);
     if (entry.$patch === 'delete') {
       if (at >= 0) merged.splice(at, 1);
-    } else if (at < 0) merged.push(mergeMap({}, entry, rules));
-    else merged[at] = mergeMap(merged[at] as JsonMap, entry, rules);
+    } else if (at < 0) merged.push(mergeMap({}, entry, rule));
+    else merged[at] = mergeMap(merged[at] as JsonMap, entry, rule);
   }
   return merged;
 }

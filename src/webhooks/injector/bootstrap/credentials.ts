@@ -1,7 +1,7 @@
 import { isIP } from 'node:net';
 import type { InjectionConfig } from '../config/injection-config.ts';
 import type { JsonMap } from '../injection.ts';
-import { extension, typed } from './messages.ts';
+import { extension, typed, typedLoosely } from './messages.ts';
 
 /** Where the sidecar finds what proves who it is, and who the control plane is. Istio's places. */
 export const tokenDirectory = '/var/run/secrets/tokens';
@@ -78,11 +78,13 @@ export function controlPlaneFilters(): JsonMap[] {
       'envoy.filters.http.credential_injector',
       'envoy.extensions.filters.http.credential_injector.v3.CredentialInjector',
       {
-        credential: extension(
-          'envoy.http.injected_credentials.generic',
-          'envoy.extensions.http.injected_credentials.generic.v3.Generic',
-          { credential: secretConfig(tokenSecret, 'sds-token.json'), header_value_prefix: 'Bearer ' },
-        ),
+        credential: {
+          name: 'envoy.http.injected_credentials.generic',
+          typed_config: typedLoosely('envoy.extensions.http.injected_credentials.generic.v3.Generic', {
+            credential: secretConfig(tokenSecret, 'sds-token.json'),
+            header_value_prefix: 'Bearer ',
+          }),
+        },
         overwrite: true,
         // Without a token nothing is asked: the control plane would only refuse.
         allow_request_without_credential: false,

@@ -1,6 +1,6 @@
 import type { InjectionConfig } from '../config/injection-config.ts';
 import type { JsonMap } from '../injection.ts';
-import { extension, socketAddress, typed } from './messages.ts';
+import { extension, socketAddress, typed, typedLoosely } from './messages.ts';
 import { type ScriptName, scripts } from './scripts.ts';
 import { variable } from './variables.ts';
 
@@ -84,7 +84,7 @@ export function scriptRoute(
     direct_response: { status: 500 },
     typed_per_filter_config: {
       ...filters,
-      'envoy.filters.http.lua': typed('envoy.extensions.filters.http.lua.v3.LuaPerRoute', {
+      'envoy.filters.http.lua': typedLoosely('envoy.extensions.filters.http.lua.v3.LuaPerRoute', {
         name: script,
         filter_context: parameters,
       }),

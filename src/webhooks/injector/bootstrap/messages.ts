@@ -5,6 +5,14 @@ export function typed(message: string, fields: JsonMap = {}): JsonMap {
   return { '@type': `type.googleapis.com/${message}`, ...fields };
 }
 
+/**
+ * A message that has fields newer than the generated types: Envoy makes it of the fields itself, and says which it does not know. What
+ * reads the bootstrap by those types, EnvoyFilter's patches, leaves it alone.
+ */
+export function typedLoosely(message: string, fields: JsonMap): JsonMap {
+  return typed('xds.type.v3.TypedStruct', { type_url: `type.googleapis.com/${message}`, value: fields });
+}
+
 /** An extension of Envoy: its name and its configuration. */
 export function extension(name: string, message: string, fields: JsonMap = {}): JsonMap {
   return { name, typed_config: typed(message, fields) };
