@@ -40,7 +40,17 @@ describeApi(
     const start = async (): Promise<Replica> => {
       const replicaPort = await findLoopbackPort();
       const process_ = await startChild('weft operator', process.execPath, [
-        ...[weft, 'operator', '--kubeconfig', env().kubeConfigFile, '--namespace', 'weft-system', '--log-format', 'json'],
+        ...[
+          weft,
+          'operator',
+          '--kubeconfig',
+          env().kubeConfigFile,
+          '--namespace',
+          'weft-system',
+          '--log-format',
+          'json',
+          '--secure=false',
+        ],
         ...['xds', 'http', 'metrics', 'health'].flatMap((port) => [`--${port}-bind`, '127.0.0.1:0']),
         ...['--replica-bind', `127.0.0.1:${replicaPort}`, ...flags],
       ]);

@@ -3,12 +3,12 @@ import { kubernetesKinds } from './api/kubernetes/index.ts';
 import { namespaceKind } from './api/kubernetes/namespace.ts';
 import { secretKind } from './authority/authority-secret.ts';
 import { mutatingWebhookKind, validatingWebhookKind } from './authority/ca-bundle.ts';
+import { authoritySecretName, webhookConfigurationName } from './authority/names.ts';
 import { configMapKind } from './authority/root-config-map.ts';
 import { leaseName } from './operator.ts';
 import { eventKind } from './runtime/events/recorded-event.ts';
 import { leaseKind } from './runtime/leader-election/lease.ts';
 import type { ResourceKind } from './runtime/resource-kind.ts';
-import { authoritySecretName, webhookConfigurationName } from './trust.ts';
 import { defaultInjectionConfig } from './webhooks/injector/config/injection-config.ts';
 
 /** One permission of the operator, in a Role's words, and what needs it. */

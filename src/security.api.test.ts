@@ -17,13 +17,12 @@ import {
   requestToken,
   runSecureOperator,
   type SecureOperator,
-  type SecureOperatorOptions,
   type TestPod,
 } from './testing/secure-operator.ts';
 import { AdsClient } from './xds/testing/ads-client.ts';
 
 const secretPath = '/api/v1/namespaces/weft-system/secrets/weft-authority';
-const configMapPath = (namespace: string) => `/api/v1/namespaces/${namespace}/configmaps/weft-ca-root-cert`;
+const configMapPath = (namespace: string) => `/api/v1/namespaces/${namespace}/configmaps/istio-ca-root-cert`;
 const mutatingPath = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/weft';
 const validatingPath = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations/weft';
 const merge = 'application/merge-patch+json';
@@ -70,15 +69,7 @@ describeApi(
       const spec = { hosts: ['a.example.com'], ports: [{ number: 80, name: 'http', protocol: 'HTTP' }], resolution: 'DNS' };
       const body = { apiVersion: 'networking.istio.io/v1', kind: 'ServiceEntry', metadata: { name: 'a' }, spec };
       await env().rest.request({ method: 'POST', path: resourcePath(serviceEntryKind, 'shop'), body });
-      const security = {
-        inject: ({ pod }) => {
-          const { bad } = pod.metadata?.annotations ?? {};
-          if (bad) return { outcome: 'refused', message: `annotation bad of the pod: ${JSON.stringify(bad)} will not do` };
-          const containers = [{ name: 'istio-proxy', image: 'proxy' }, ...pod.spec.containers];
-          return { outcome: 'injected', pod: { ...pod, spec: { ...pod.spec, containers } }, warnings: [] };
-        },
-      } satisfies SecureOperatorOptions['security'];
-      const start = () => runSecureOperator(env().kubeConfig, { security, times: { caOverlapMs: 3_000 } });
+      const start = () => runSecureOperator(env().kubeConfig, { times: { caOverlapMs: 3_000 } });
       replicas = await Promise.all([start(), start()]);
       await Promise.all(replicas.map(({ xdsTls }) => xdsTls));
     });
@@ -139,6 +130,7 @@ describeApi(
         await makeWebhookConfiguration(env().rest, 'Validating', [
           { name: 'validate.weft.dev', url: `${url}/validate`, rule: kinds },
         ]);
+        await eventually(() => rootOf('shop'));
         const ca = await rootOf('shop');
         for (const path of [mutatingPath, validatingPath])
           await eventually(async () => expect(new Set(await bundles(path))).toEqual(new Set([ca])));
@@ -148,28 +140,34 @@ describeApi(
           path: '/api/v1/namespaces/shop/serviceaccounts',
           body: { metadata: { name: 'default' } },
         });
-        await eventually(async () => expect((await createPod('probe', { bad: 'x' })).reason).toBe('Forbidden'));
+        await eventually(async () => expect((await createPod('probe', bad)).reason).toBe('Forbidden'));
       });
 
+      const bad = { 'sidecar.istio.io/interceptionMode': 'SIDEWAYS' };
       const createPod = async (generateName: string, annotations: Record<string, string> = {}) => {
-        const body = { metadata: { generateName, annotations }, spec: { containers: [{ name: 'main', image: 'main' }] } };
+        const body = {
+          metadata: { generateName, annotations },
+          spec: { serviceAccountName: 'default', containers: [{ name: 'main', image: 'main' }] },
+        };
         return env()
-          .rest.request<{ spec: { containers: { name: string }[] } }>({
+          .rest.request<{ spec: { initContainers?: { name: string }[] } }>({
             method: 'POST',
             path: '/api/v1/namespaces/shop/pods',
             body,
           })
           .then(
-            (pod) => ({ containers: pod.spec.containers.map(({ name }) => name), reason: '', message: '' }),
-            (error: ApiError) => ({ containers: [], reason: error.reason, message: error.message }),
+            (pod) => ({ sidecars: pod.spec.initContainers?.map(({ name }) => name), reason: '', message: '' }),
+            (error: ApiError) => ({ sidecars: undefined, reason: error.reason, message: error.message }),
           );
       };
 
       it('inject pods on the way into the API server, and refuse a pod by name', async () => {
-        expect((await createPod('web-')).containers).toEqual(['istio-proxy', 'main']);
-        expect(await createPod('bad-', { bad: 'value' })).toMatchObject({
+        expect(await createPod('web-')).toEqual({ sidecars: ['istio-init', 'istio-proxy'], reason: '', message: '' });
+        expect(await createPod('bad-', bad)).toMatchObject({
           reason: 'Forbidden',
-          message: expect.stringContaining('annotation bad of the pod: "value" will not do'),
+          message: expect.stringMatching(
+            /pod shop\/bad-\* cannot be injected: .*"SIDEWAYS" for annotation .*interceptionMode: expected one of REDIRECT, TPROXY, NONE$/,
+          ),
         });
       });
 
@@ -270,13 +268,13 @@ describeApi(
         ['no token', () => open(pod), status.UNAUTHENTICATED, 'carries no token'],
         [
           'a token for another audience',
-          async () => open(pod, await pod.token('istio-ca')),
+          async () => open(pod, await pod.token('other')),
           status.UNAUTHENTICATED,
-          'audience weft',
+          'audience istio-ca',
         ],
         [
           'a token of the account that is bound to no pod',
-          async () => open(pod, await requestToken(env().rest, 'shop/cart', { audiences: ['weft'] })),
+          async () => open(pod, await requestToken(env().rest, 'shop/cart', { audiences: ['istio-ca'] })),
           ...([status.UNAUTHENTICATED, 'is not bound to a pod'] as const),
         ],
         [

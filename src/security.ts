@@ -4,11 +4,13 @@ import { podKind } from './api/kubernetes/pod.ts';
 import type { ControlPlane } from './control-plane.ts';
 import type { BindAddress } from './runtime/manager/http-listener.ts';
 import type { Manager } from './runtime/manager/manager.ts';
+import { bootstrapShaper } from './shape-bootstrap.ts';
 import { FileFollower } from './sources/file/file-follower.ts';
 import { addTrust, certified, type TrustOptions } from './trust.ts';
 import { InjectedNamespaces } from './webhooks/admission/injected-namespaces.ts';
 import type { InjectionConfig } from './webhooks/injector/config/injection-config.ts';
 import { readInjectionConfig } from './webhooks/injector/config/read-injection-config.ts';
+import { injectPod } from './webhooks/injector/inject-pod.ts';
 import { ProxyAuthenticator } from './xds/auth/proxy-authenticator.ts';
 import { TokenReviewer } from './xds/auth/token-reviewer.ts';
 import { TlsCredentials } from './xds/tls-credentials.ts';
@@ -26,8 +28,8 @@ export interface SecurityOptions {
   readonly injection: InjectionConfig;
   /** Followed at run time. Absent: `injection` holds for good. */
   readonly injectionFile?: { readonly path: string; readonly text: string };
-  readonly inject: AdmissionOptions['inject'];
-  readonly shapeBootstrap?: AdmissionOptions['shapeBootstrap'];
+  /** The injector. Default: Weft's. */
+  readonly inject?: AdmissionOptions['inject'];
 }
 
 /** What {@link addSecurity} made. */
@@ -62,10 +64,9 @@ export function addSecurity(manager: Manager, plane: ControlPlane, namespace: st
 
   const injected = new InjectedNamespaces({ namespaces, pods, config, takesPart });
   const authority = addTrust(manager, namespace, options.trust, injected);
-  const { inject, shapeBootstrap, webhookBind: bind } = options;
+  const { inject = injectPod, webhookBind: bind } = options;
   const webhooks = addAdmission(manager, plane.mesh, authority, {
-    ...{ bind, config, inject },
-    ...(shapeBootstrap && { shapeBootstrap }),
+    ...{ bind, config, inject, shapeBootstrap: bootstrapShaper(plane.mesh, logger) },
   });
   const reviewer = new TokenReviewer({ rest, audiences, clock });
   const { authenticate } = new ProxyAuthenticator({ reviewer, pods, includes: takesPart, clock, logger, registry });

@@ -1,8 +1,9 @@
 import { type Authority, type TrustSource, waitForCertificate } from './authority/authority.ts';
 import { secretKind } from './authority/authority-secret.ts';
-import type { AuthorityTimes } from './authority/authority-state.ts';
+import type { AuthorityTimes } from './authority/authority-times.ts';
 import { CaBundle, mutatingWebhookKind, validatingWebhookKind } from './authority/ca-bundle.ts';
 import { type AuthorityFiles, createFileAuthority } from './authority/file-authority.ts';
+import { authoritySecretName } from './authority/names.ts';
 import { configMapKind, RootConfigMap } from './authority/root-config-map.ts';
 import { SecretAuthority } from './authority/secret-authority.ts';
 import { SecretRotation } from './authority/secret-rotation.ts';
@@ -17,12 +18,6 @@ import type { Reconciler } from './runtime/reconciler.ts';
 import type { ResourceKind } from './runtime/resource-kind.ts';
 import { KubernetesCacheSource, watchedKind } from './sources/kubernetes/kubernetes-cache-source.ts';
 import type { InjectedNamespaces } from './webhooks/admission/injected-namespaces.ts';
-
-/** The Secret that replicas share their authority in. */
-export const authoritySecretName = 'weft-authority';
-
-/** The webhook configurations, one of each kind, whose `caBundle` is kept. */
-export const webhookConfigurationName = 'weft';
 
 /** Who vouches for the control plane, and where that is told. */
 export interface TrustOptions {

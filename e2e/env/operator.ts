@@ -53,6 +53,7 @@ export const startOperatorProcess = async (options: OperatorProcessOptions): Pro
     args: [
       ...[weft, 'operator', '--kubeconfig', kubeConfigFile, '--namespace', 'weft-system'],
       ...['xds', 'http', 'metrics', 'health'].flatMap((port) => [`--${port}-bind`, '127.0.0.1:0']),
+      '--secure=false',
       ...['--log-format', 'json', '--log-level', 'debug'],
       ...(meshConfigFile === undefined ? [] : ['--mesh-config', meshConfigFile]),
       ...args,

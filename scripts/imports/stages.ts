@@ -35,10 +35,18 @@ export const stages: Readonly<Record<string, Stage>> = {
   // What the operator adds where it has to be trusted: an authority, webhooks, and TLS for proxies.
   'trust.ts': { imports: ['runtime', 'sources', 'authority', 'webhooks'] },
   'admission.ts': { imports: ['runtime', 'api', 'mesh', 'authority', 'webhooks', 'trust.ts'] },
-  'security.ts': { imports: [...stagesOfAChange, 'webhooks', 'control-plane.ts', 'trust.ts', 'admission.ts'] },
+  'shape-bootstrap.ts': { imports: [...stagesOfAChange, 'webhooks'] },
+  'security.ts': {
+    imports: [...stagesOfAChange, 'webhooks', 'control-plane.ts', 'trust.ts', 'admission.ts', 'shape-bootstrap.ts'],
+  },
   'operator.ts': { imports: [...stagesOfAChange, 'control-plane.ts', 'leader-duties.ts', 'security.ts', 'version.ts'] },
   'rbac.ts': { imports: ['runtime', 'api', 'authority', 'webhooks', 'operator.ts', 'trust.ts'] },
-  cli: { imports: [...stagesOfAChange, 'webhooks', 'version.ts', 'main.ts', 'operator.ts', 'leader-duties.ts'] },
+  cli: {
+    imports: [
+      ...stagesOfAChange,
+      ...['authority', 'webhooks', 'version.ts', 'main.ts', 'operator.ts', 'leader-duties.ts', 'security.ts'],
+    ],
+  },
 };
 
 /** Types that point against the flow, each with its reason. */

@@ -5,7 +5,8 @@ import type { DeepReadonly } from '../runtime/object.ts';
 import { FakeClock } from '../runtime/testing/fake-clock.ts';
 import { type LoggedLine, logInto } from '../runtime/testing/log-lines.ts';
 import { readSecret, rotateAnnotation, type Secret, secretKind, writeSecret } from './authority-secret.ts';
-import { advance, defaultAuthorityTimes, trustBundle } from './authority-state.ts';
+import { advance, trustBundle } from './authority-state.ts';
+import { defaultAuthorityTimes } from './authority-times.ts';
 import { SecretAuthority } from './secret-authority.ts';
 import { SecretRotation } from './secret-rotation.ts';
 

@@ -1,3 +1,4 @@
+import type { AuthorityTimes } from './authority-times.ts';
 import { isFor, isIssuedBy, issueCa, issueServing, type KeyedCertificate, type Validity, validityOf } from './certificate.ts';
 
 /** Everything that the authority is: what the replicas share. */
@@ -11,26 +12,6 @@ export interface AuthorityState {
   /** What all servers of the control plane show, issued by {@link ca}. */
   readonly serving: KeyedCertificate;
 }
-
-/** How long things hold, in milliseconds. Authorities and certificates are replaced when two thirds of their time are over. */
-export interface AuthorityTimes {
-  readonly caLifetimeMs: number;
-  readonly certificateLifetimeMs: number;
-  /**
-   * How long a new authority is trusted before it issues, and an old one after it has: longer than a ConfigMap needs to reach every
-   * pod and `caBundle` every API server.
-   */
-  readonly caOverlapMs: number;
-}
-
-const dayMs = 24 * 3_600_000;
-
-/** Ten years, 90 days, one day. */
-export const defaultAuthorityTimes: AuthorityTimes = {
-  caLifetimeMs: 3650 * dayMs,
-  certificateLifetimeMs: 90 * dayMs,
-  caOverlapMs: dayMs,
-};
 
 /** What someone asks to be replaced ahead of time. */
 export type RotationRequest = 'ca' | 'certificate';

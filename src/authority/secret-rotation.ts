@@ -5,7 +5,8 @@ import type { Clock } from '../runtime/clock.ts';
 import { parseObjectName } from '../runtime/object.ts';
 import type { ReconcileContext, Reconciler, Request, Result } from '../runtime/reconciler.ts';
 import { readSecret, type Secret, secretKind, writeSecret } from './authority-secret.ts';
-import { type AuthorityTimes, advance } from './authority-state.ts';
+import { advance } from './authority-state.ts';
+import type { AuthorityTimes } from './authority-times.ts';
 import type { SecretAuthority } from './secret-authority.ts';
 
 export interface SecretRotationOptions {

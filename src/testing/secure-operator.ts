@@ -1,11 +1,11 @@
 import { type ChannelCredentials, credentials, Metadata } from '@grpc/grpc-js';
 import type { KubeConfig } from '@kubernetes/client-node';
-import { type AuthorityTimes, defaultAuthorityTimes } from '../authority/authority-state.ts';
+import { type AuthorityTimes, defaultAuthorityTimes } from '../authority/authority-times.ts';
+import { webhookConfigurationName } from '../authority/names.ts';
 import type { OperatorOptions } from '../operator.ts';
 import type { RestClient } from '../runtime/client/rest-client.ts';
 import { findLoopbackPort } from '../runtime/testenv/loopback-port.ts';
 import type { SecurityOptions } from '../security.ts';
-import { webhookConfigurationName } from '../trust.ts';
 import { defaultInjectionConfig } from '../webhooks/injector/config/injection-config.ts';
 import { type RunningOperator, runOperator } from './running-operator.ts';
 
@@ -16,7 +16,7 @@ export interface SecureOperator extends RunningOperator {
   readonly webhookPort: number;
 }
 
-export interface SecureOperatorOptions {
+interface SecureOperatorOptions {
   readonly security?: Partial<SecurityOptions>;
   readonly times?: Partial<AuthorityTimes>;
   readonly operator?: Partial<OperatorOptions>;
@@ -27,7 +27,7 @@ export async function runSecureOperator(kubeConfig: KubeConfig, options: SecureO
   const webhookPort = options.security?.webhookBind?.port ?? (await findLoopbackPort());
   const security: SecurityOptions = {
     xdsBind: { host: '127.0.0.1', port: 0 },
-    tokenAudiences: ['weft'],
+    tokenAudiences: [defaultInjectionConfig.xds.tokenAudience],
     webhookBind: { host: '127.0.0.1', port: webhookPort },
     trust: {
       issuer: {
@@ -39,7 +39,6 @@ export async function runSecureOperator(kubeConfig: KubeConfig, options: SecureO
       rootConfigMap: { name: defaultInjectionConfig.xds.caConfigMap, key: defaultInjectionConfig.xds.caKey },
     },
     injection: defaultInjectionConfig,
-    inject: () => ({ outcome: 'skipped', policy: 'none', reason: 'no injector' }),
     ...options.security,
   };
   const operator = runOperator(kubeConfig, { ...options.operator, xdsBind: undefined, security });
@@ -93,7 +92,7 @@ export async function makePod(
   });
   return {
     ...{ namespace, name, serviceAccount, ip },
-    async token(audience = 'weft') {
+    async token(audience = defaultInjectionConfig.xds.tokenAudience) {
       const boundObjectRef = { apiVersion: 'v1', kind: 'Pod', name, uid: metadata.uid };
       return requestToken(rest, `${namespace}/${serviceAccount}`, { audiences: [audience], boundObjectRef });
     },

@@ -1,8 +1,8 @@
 import { request as httpsRequest } from 'node:https';
+import { authoritySecretName, webhookConfigurationName } from '../authority/names.ts';
 import { typeUrls } from '../envoy/resource.ts';
 import type { RestClient } from '../runtime/client/rest-client.ts';
 import { eventually } from '../runtime/testing/eventually.ts';
-import { authoritySecretName, webhookConfigurationName } from '../trust.ts';
 import { defaultInjectionConfig } from '../webhooks/injector/config/injection-config.ts';
 import { AdsClient } from '../xds/testing/ads-client.ts';
 import { makePod, makeWebhookConfiguration, proxyCredentials, type SecureOperator, type TestPod } from './secure-operator.ts';

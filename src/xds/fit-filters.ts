@@ -43,7 +43,7 @@ function fitFilter(filter: EnvoyFilter, node: ProxyNode): FittedFilter | undefin
     fits.set(filter, known);
   }
   if (!known.isConditional) return known.all;
-  const patches = known.patches.filter((patch) => isMetBy(patch, node));
+  const patches = known.patches.filter((patch) => isMetBy(patch, node.metadata));
   if (patches.length === known.patches.length) return known.all;
   if (!patches.length) return undefined;
   const indexes = patches.map(({ index }) => index).join('.');
@@ -61,12 +61,10 @@ function isServed(patch: EnvoyFilterPatch): boolean {
 }
 
 /** Istio's rule (pilot/pkg/model/envoyfilter.go, proxyMatch): a proxy that does not tell its version matches no `proxyVersion`. */
-function isMetBy({ proxyVersion, metadata }: EnvoyFilterPatch, node: ProxyNode): boolean {
+export function isMetBy({ proxyVersion, metadata }: EnvoyFilterPatch, proxy: ProxyNode['metadata']): boolean {
   if (proxyVersion) {
-    const version = node.metadata.ISTIO_VERSION;
+    const version = proxy.ISTIO_VERSION;
     if (typeof version !== 'string' || version === '' || !proxyVersion.test(version)) return false;
   }
-  return Object.entries(metadata ?? {}).every(
-    ([name, value]) => Object.hasOwn(node.metadata, name) && node.metadata[name] === value,
-  );
+  return Object.entries(metadata ?? {}).every(([name, value]) => Object.hasOwn(proxy, name) && proxy[name] === value);
 }

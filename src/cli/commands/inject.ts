@@ -1,12 +1,11 @@
 import { readFileSync } from 'node:fs';
 import type { Command } from 'commander';
 import { parseAllDocuments, stringify } from 'yaml';
-import { defaultInjectionConfig, type InjectionConfig } from '../../webhooks/injector/config/injection-config.ts';
-import { readInjectionConfig } from '../../webhooks/injector/config/read-injection-config.ts';
 import { injectObject, type ObjectRequest } from '../../webhooks/injector/inject-object.ts';
 import type { JsonMap } from '../../webhooks/injector/injection.ts';
 import { formatRules } from '../../webhooks/iptables/compute-rules.ts';
 import { CommandError } from '../command-error.ts';
+import { loadInjectionConfig } from '../load-injection-config.ts';
 import { loadMeshConfig } from '../load-mesh-config.ts';
 
 interface Options {
@@ -41,7 +40,7 @@ export function addInjectCommand(program: Command): void {
 
 function inject({ file, values, meshConfig, printRules = false }: Options): void {
   const text = read(file, '--file', file === '-' ? 0 : file);
-  const config = loadValues(values);
+  const { config } = loadInjectionConfig(values, { flag: '--values', warn });
   const mesh = loadMeshConfig(meshConfig, warn).config;
   const documents = parseAllDocuments(text, { prettyErrors: false });
   const list = 'empty' in documents ? [] : documents;
@@ -103,14 +102,6 @@ function namespaceLabels(objects: readonly unknown[]): ObjectRequest['labelsOf']
     if (name !== undefined && ('istio-injection' in labels || 'istio.io/rev' in labels)) known.set(name, labels);
   }
   return (namespace) => known.get(namespace);
-}
-
-function loadValues(path: string | undefined): InjectionConfig {
-  if (path === undefined) return defaultInjectionConfig;
-  const { config, errors, warnings } = readInjectionConfig(read(path, '--values', path), path);
-  if (errors.length) throw new CommandError(errors.join('\n'));
-  for (const warning of warnings) warn(warning);
-  return config;
 }
 
 function read(name: string, flag: string, source: string | number): string {

@@ -1,8 +1,9 @@
 import type { HostPort } from '../host-port.ts';
+import type { SecurityFlags } from './security-flags.ts';
 import type { ServeOptions } from './serve-options.ts';
 
 /** What `weft operator` is told. */
-export interface OperatorFlags extends ServeOptions {
+export interface OperatorFlags extends ServeOptions, SecurityFlags {
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly namespace?: string;

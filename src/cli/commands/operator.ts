@@ -3,6 +3,7 @@ import { CommandError } from '../command-error.ts';
 import { healthPort, metricsPort } from '../default-ports.ts';
 import { parseHostPort } from '../host-port.ts';
 import type { OperatorFlags } from './operator-flags.ts';
+import { addSecurityOptions } from './security-flags.ts';
 import { addServeOptions } from './serve-options.ts';
 
 /** `weft operator`: the control plane of a cluster. */
@@ -19,7 +20,7 @@ export function addOperatorCommand(program: Command): void {
     .option(
       '--leader-elect [true|false]',
       'share the leader’s work with other replicas; false: there are none',
-      parseBoolean,
+      parseBoolean('--leader-elect'),
       true,
     )
     .option(
@@ -36,7 +37,11 @@ export function addOperatorCommand(program: Command): void {
     .option('--health-bind <host:port>', `/healthz and /readyz (default "*:${healthPort}")`, (text) =>
       parseHostPort(text, '--health-bind'),
     );
-  addServeOptions(command, { metrics: `Prometheus metrics (default "*:${metricsPort}")` })
+  addSecurityOptions(command, parseBoolean);
+  addServeOptions(command, {
+    xds: { use: 'where proxies connect in plaintext, without proof of who they are; without it, nowhere' },
+    metrics: `Prometheus metrics (default "*:${metricsPort}")`,
+  })
     .addHelpText(
       'after',
       '\nExamples:\n  weft operator\n  weft operator --kubeconfig ~/.kube/config --leader-elect=false --mesh-config mesh.yaml',
@@ -45,7 +50,9 @@ export function addOperatorCommand(program: Command): void {
     .action(async (flags: OperatorFlags) => (await import('./serve-operator.ts')).serveOperator(flags));
 }
 
-function parseBoolean(text: string): boolean {
-  if (text === 'true' || text === 'false') return text === 'true';
-  throw new CommandError(`--leader-elect=${text}: expected true or false`);
+function parseBoolean(flag: string): (text: string) => boolean {
+  return (text) => {
+    if (text === 'true' || text === 'false') return text === 'true';
+    throw new CommandError(`${flag}=${text}: expected true or false`);
+  };
 }

@@ -8,6 +8,7 @@ import { healthPort, metricsPort } from '../default-ports.ts';
 import { loadMeshConfig } from '../load-mesh-config.ts';
 import type { OperatorFlags } from './operator-flags.ts';
 import { readReplication } from './read-replication.ts';
+import { readSecurity } from './read-security.ts';
 import { rolloutOf } from './serve-options.ts';
 
 /** Runs the operator until it is told to stop. Throws a {@link CommandError} when it cannot start or a part of it fails. */
@@ -18,10 +19,14 @@ export async function serveOperator(flags: OperatorFlags): Promise<void> {
   try {
     const kubeConfig = loadKubeConfig({ file: flags.kubeconfig, context: flags.context });
     const contextNamespace = kubeConfig.getContextObject(kubeConfig.getCurrentContext())?.namespace;
+    const namespace = flags.namespace ?? process.env.POD_NAMESPACE ?? contextNamespace ?? defaultOperatorNamespace;
+    const security = readSecurity(flags, namespace, (problem) => logger.warn('Injection configuration', { problem }));
+    if (!security && !flags.xdsBind) throw new CommandError('--secure=false leaves proxies no port: give --xds-bind');
     const { manager, served } = createOperator({
-      ...{ kubeConfig, config, logger, xdsBind: flags.xdsBind, httpBind: flags.httpBind },
+      ...{ kubeConfig, config, logger, namespace, httpBind: flags.httpBind },
+      ...(flags.xdsBind && { xdsBind: flags.xdsBind }),
+      ...(security && { security }),
       ...(meshConfigFile ? { meshConfigFile } : {}),
-      namespace: flags.namespace ?? process.env.POD_NAMESPACE ?? contextNamespace ?? defaultOperatorNamespace,
       metricsBind: flags.metricsBind ?? { port: metricsPort },
       healthBind: flags.healthBind ?? { port: healthPort },
       ...readReplication(flags),

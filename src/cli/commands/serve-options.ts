@@ -6,7 +6,7 @@ import { type HostPort, parseHostPort } from '../host-port.ts';
 
 /** What `standalone` and `operator` have in common. */
 export interface ServeOptions {
-  readonly xdsBind: HostPort;
+  readonly xdsBind?: HostPort;
   readonly httpBind: HostPort;
   readonly metricsBind?: HostPort;
   readonly meshConfig?: string;
@@ -17,19 +17,23 @@ export interface ServeOptions {
   readonly logFormat: 'auto' | 'text' | 'json';
 }
 
-/**
- * Adds the flags of a serving command.
- * @param describe how `--metrics-bind` is explained, where it has a default
- */
+/** Adds the flags of a serving command; `describe` has what differs between the two. */
 export function addServeOptions(
   command: Command,
-  describe: { readonly metrics: string } = { metrics: 'Prometheus metrics; without it, none are served' },
+  describe: {
+    /** How `--xds-bind` is explained, and its default; absent: none. */
+    readonly xds: { readonly use: string; readonly fallback?: string };
+    /** How `--metrics-bind` is explained. */
+    readonly metrics: string;
+  },
 ): Command {
   const address = (flag: string) => (text: string) => parseHostPort(text, flag);
-  const bind = (flag: string, use: string, fallback: string) =>
-    new Option(`${flag} <host:port>`, use).argParser(address(flag)).default(parseHostPort(fallback, flag), fallback);
+  const bind = (flag: string, use: string, fallback?: string) => {
+    const option = new Option(`${flag} <host:port>`, use).argParser(address(flag));
+    return fallback === undefined ? option : option.default(parseHostPort(fallback, flag), fallback);
+  };
   return command
-    .addOption(bind('--xds-bind', 'where proxies connect, in plaintext', '127.0.0.1:15010'))
+    .addOption(bind('--xds-bind', describe.xds.use, describe.xds.fallback))
     .addOption(bind('--http-bind', 'status and debug port', '127.0.0.1:15014'))
     .option('--metrics-bind <host:port>', describe.metrics, address('--metrics-bind'))
     .option('--mesh-config <file>', "mesh-wide settings, in the words of Istio's MeshConfig")
@@ -68,7 +72,8 @@ function parseCount(flag: string): (text: string) => number {
   };
 }
 
-function parseDuration(flag: string): (text: string) => number {
+/** Reads a duration in Go's notation as milliseconds; throws a {@link CommandError} that names the flag. */
+export function parseDuration(flag: string): (text: string) => number {
   return (text) => {
     const problem = durationProblem(text);
     if (problem !== undefined) throw new CommandError(`${flag}: ${problem}`);

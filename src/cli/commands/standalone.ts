@@ -2,8 +2,19 @@ import type { Command } from 'commander';
 import { startStandalone } from '../../main.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { CommandError } from '../command-error.ts';
+import type { HostPort } from '../host-port.ts';
 import { loadMeshConfig } from '../load-mesh-config.ts';
 import { addServeOptions, rolloutOf, type ServeOptions } from './serve-options.ts';
+
+/** What `weft standalone` is told. */
+interface StandaloneFlags extends ServeOptions {
+  readonly config: readonly string[];
+  /** It has a default. */
+  readonly xdsBind: HostPort;
+}
+
+/** Where proxies connect, for those of this machine. */
+const defaultXdsAddress = '127.0.0.1:15010';
 
 /** `weft standalone`: YAML files in, xDS out, no cluster. */
 export function addStandaloneCommand(program: Command): void {
@@ -15,18 +26,21 @@ export function addStandaloneCommand(program: Command): void {
       ...before,
       path,
     ]);
-  addServeOptions(command)
+  addServeOptions(command, {
+    xds: { use: 'where proxies connect, in plaintext', fallback: defaultXdsAddress },
+    metrics: 'Prometheus metrics; without it, none are served',
+  })
     .addHelpText(
       'after',
       '\nExamples:\n  weft standalone --config samples\n  weft standalone --config mesh --xds-bind [::]:15010 --log-level debug',
     )
-    .action((options: ServeOptions & { config: string[] }) => serve(options));
+    .action((options: StandaloneFlags) => serve(options));
 }
 
 /** How long streams and reconciles under way are given to end, in milliseconds. */
 const shutdownDeadlineMs = 5000;
 
-async function serve(options: ServeOptions & { readonly config: readonly string[] }): Promise<void> {
+async function serve(options: StandaloneFlags): Promise<void> {
   const logger = createLogger({ level: options.logLevel, format: options.logFormat });
   const { config } = loadMeshConfig(options.meshConfig, (message) => logger.warn('Mesh config', { problem: message }));
   const { config: paths, xdsBind, httpBind, metricsBind } = options;

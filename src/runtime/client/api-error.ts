@@ -49,7 +49,8 @@ export class ApiError extends Error {
 }
 
 function remedy(status: number, { verb, resource }: RequestInfo, message: string): string {
-  if (status !== 403) return '';
+  // A webhook refuses the object; no permission would help.
+  if (status !== 403 || message.startsWith('admission webhook ')) return '';
   // An apply that makes the object needs `create` too: the API server's words name what is missing.
   const missing = /\bcannot ([a-z]+) resource\b/.exec(message)?.[1] ?? verb;
   return `; grant this user the verb "${missing}" on ${resource} in a Role or ClusterRole`;
