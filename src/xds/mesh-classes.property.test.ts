@@ -67,15 +67,25 @@ describe('what is kept incrementally', () => {
         };
         if (isSettled) for (const object of settledObjects) put(object);
         wired.work();
-        const connected = new Map([0, 1, 2].map((index) => [index, new Holder(classes.join(nodes[index]!))]));
+        const connect = (index: number) => {
+          const holder = new Holder(classes.join(nodes[index]!));
+          holder.look(present.keys());
+          return holder;
+        };
+        const connected = new Map([0, 1, 2].map((index) => [index, connect(index)]));
         const refresh = () => {
-          const { moved } = classes.refresh();
+          const { moved, objects } = classes.refresh();
           const comparisons = new Comparisons();
-          for (const holder of connected.values()) holder.catchUp();
+          for (const holder of connected.values()) {
+            holder.catchUp();
+            holder.look(objects);
+          }
           for (const node of moved) {
             const holder = connected.get(nodes.indexOf(node))!;
             const left = holder.proxyClass;
             holder.move(classes.join(node), comparisons);
+            holder.affecting.clear();
+            holder.look(present.keys());
             classes.leave(left, node);
           }
         };
@@ -93,7 +103,7 @@ describe('what is kept incrementally', () => {
             const holder = connected.get(event.node);
             if (holder) classes.leave(holder.proxyClass, nodes[event.node]!);
             if (holder) connected.delete(event.node);
-            else connected.set(event.node, new Holder(classes.join(nodes[event.node]!)));
+            else connected.set(event.node, connect(event.node));
           } else if (event.type === 'put') put(event.object);
           else {
             wired.remove(event.object);
@@ -107,7 +117,10 @@ describe('what is kept incrementally', () => {
         fresh.work();
         const freshClasses = new MeshClasses(fresh.mesh, silentLogger, trialSource(fresh.mesh, trials));
         const filters = [...wired.mesh.envoyFilters.values()].map(({ key }) => key);
-        for (const [index, { proxyClass, held }] of connected) {
+        for (const [index, { proxyClass, held, affecting }] of connected) {
+          const affects = (object: string) => namesOf(proxyClass, object).size > 0;
+          // Who looks only at what a refresh names misses no object that came to affect a proxy, or ceased to.
+          expect([...affecting].sort()).toEqual([...present.keys()].filter(affects).sort());
           expect(withoutGenerations(proxyClass.key)).toBe(withoutGenerations(freshClasses.classKeyOf(nodes[index]!)));
           const kept = contents(proxyClass);
           const computed = freshClasses.join(nodes[index]!);
@@ -130,7 +143,7 @@ describe('what is kept incrementally', () => {
 });
 
 function keyOf(object: KubernetesObject): string {
-  return `${object.kind} ${objectName(object)}`;
+  return `${object.kind}/${objectName(object)}`;
 }
 
 /** What derives from an object in a class. */
@@ -153,6 +166,8 @@ class Holder {
   proxyClass: ProxyClass;
   /** Versions, by type and name. */
   readonly held: Map<string, string>;
+  /** Objects that have a part in the class, as far as it was looked at. */
+  readonly affecting = new Set<string>();
   #revision: number;
 
   constructor(proxyClass: ProxyClass) {
@@ -169,6 +184,13 @@ class Holder {
       for (const { name } of delta.removed) this.held.delete(`${typeUrl} ${name}`);
     }
     this.#revision = this.proxyClass.revision;
+  }
+
+  look(objects: Iterable<string>): void {
+    for (const object of objects) {
+      if (namesOf(this.proxyClass, object).size > 0) this.affecting.add(object);
+      else this.affecting.delete(object);
+    }
   }
 
   move(to: ProxyClass, comparisons: Comparisons): void {

@@ -74,6 +74,39 @@ describe('a changed slice', () => {
   });
 });
 
+describe('an object whose part comes or goes by the change of another one', () => {
+  it('is named, though the bytes stay the same', async () => {
+    const workload = (name: string) =>
+      parseObjects(`
+apiVersion: networking.istio.io/v1
+kind: WorkloadEntry
+metadata: { name: ${name}, namespace: shop }
+spec: { address: 10.1.0.1, labels: { app: ${name} } }`);
+    const entry = (app: string) =>
+      parseObjects(`
+apiVersion: networking.istio.io/v1
+kind: ServiceEntry
+metadata: { name: vms, namespace: shop, generation: ${++version}, resourceVersion: "${version}" }
+spec:
+  hosts: [vms.example.com]
+  resolution: STATIC
+  ports: [{ number: 80, name: http, protocol: HTTP }]
+  workloadSelector: { labels: { app: ${app} } }`);
+    await test.apply(...workload('one'), ...workload('two'), ...entry('one'));
+    classes.refresh();
+    expect([...classes.refresh().objects]).toEqual([]);
+    await test.apply(...entry('two'));
+    expect([...classes.refresh().objects].sort()).toEqual([
+      'ServiceEntry/shop/vms',
+      'WorkloadEntry/shop/one',
+      'WorkloadEntry/shop/two',
+    ]);
+    expect(proxyClass.footprint('WorkloadEntry/shop/one')?.names).toEqual(new Map());
+    await test.remove(...entry('two'));
+    expect([...classes.refresh().objects].sort()).toEqual(['ServiceEntry/shop/vms', 'WorkloadEntry/shop/two']);
+  });
+});
+
 describe('a changed mesh config', () => {
   it('changes the bytes that it concerns', () => {
     const { config } = test.mesh;

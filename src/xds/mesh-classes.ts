@@ -61,6 +61,8 @@ export class MeshClasses implements ProxyClasses {
   /** Patches whose failure has been logged. */
   readonly #toldFailures = new WeakMap<EnvoyFilter, Set<number>>();
   #pending: Pending = nothingPending();
+  /** Objects whose part in some class has come or gone since the refresh began. */
+  readonly #concerned = new Set<ObjectKey>();
 
   /**
    * @param logger told of resources that could not be computed, and once of each patch that threw; default: no one is
@@ -139,8 +141,9 @@ export class MeshClasses implements ProxyClasses {
   refresh(): Refresh {
     const { objects, ...pending } = this.#pending;
     this.#pending = nothingPending();
-    const { rekeyed, moved } = this.#reassign(this.#concerned(pending));
+    const { rekeyed, moved } = this.#reassign(this.#membersOf(pending));
     const changed: ProxyClass[] = [];
+    this.#concerned.clear();
     for (const { base, classes } of this.#bases.values()) {
       const change = this.#refreshBase(base, pending.hosts, pending.isConfigChanged);
       for (const each of classes) {
@@ -154,7 +157,7 @@ export class MeshClasses implements ProxyClasses {
         }
       }
     }
-    return { changed, moved, objects };
+    return { changed, moved, objects: objects.union(this.#concerned) };
   }
 
   #refreshBase(base: ClassBase, hosts: ReadonlySet<string>, isConfigChanged: boolean): BaseChange {
@@ -174,7 +177,7 @@ export class MeshClasses implements ProxyClasses {
   }
 
   /** Who may belong elsewhere after the changes. */
-  #concerned({ namespaces, members, isConfigChanged }: Omit<Pending, 'objects'>): Iterable<Member> {
+  #membersOf({ namespaces, members, isConfigChanged }: Omit<Pending, 'objects'>): Iterable<Member> {
     if (isConfigChanged || namespaces.has(this.#mesh.config.rootNamespace)) return this.#members.values();
     for (const namespace of namespaces) for (const member of this.#members.in(namespace)) members.add(member);
     return members;
@@ -260,6 +263,7 @@ export class MeshClasses implements ProxyClasses {
     }
     const created = new PatchedClass({
       ...{ key, base: entry.base, filters, mesh: this.#mesh },
+      concerns: (object) => void this.#concerned.add(object),
       failed: (filter, index, resource, error) => {
         const told = this.#toldFailures.get(filter) ?? new Set();
         this.#toldFailures.set(filter, told);

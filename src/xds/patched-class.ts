@@ -20,6 +20,8 @@ export interface PatchedClassInit {
   readonly filters: ClassFilters;
   /** Whose objects these are, and when it took them in. */
   readonly mesh: Mesh;
+  /** Told of objects that have come to have a part in a resource, or have it no longer, whoever's change it was. */
+  concerns(object: ObjectKey): void;
   /** Told of patches that threw. */
   failed(filter: EnvoyFilter, index: number, resource: ResourceReference | undefined, error: unknown): void;
 }
@@ -262,6 +264,11 @@ export class PatchedClass implements ProxyClass {
   ): boolean {
     const table = this.table(typeUrl);
     const before = table.get(name);
+    for (const object of changedParts(before?.provenance ?? none, resource?.provenance ?? none)) this.#init.concerns(object);
+    // A Sidecar has a part in every listener and route, and it is no part of what they derive from.
+    if (this.sidecarKey && !before !== !resource) this.#init.concerns(this.sidecarKey);
+    const [earlier, later] = effects.map(({ matched }) => matched.map(({ object }) => object)) as [ObjectKey[], ObjectKey[]];
+    for (const object of changedParts(earlier, later)) this.#init.concerns(object);
     if (resource ? !table.set(resource, this.revision) : !table.delete(name, this.revision)) return false;
     if (objects.size === 0) return true;
     const involved = new Set([...(before?.provenance ?? []), ...(resource?.provenance ?? [])]);
@@ -281,6 +288,19 @@ const noObjects: ReadonlySet<ObjectKey> = new Set();
 const none: readonly never[] = [];
 const noEffect: Effect = { matched: none, failed: none };
 const gone: PatchOutcome = { resource: undefined, ...noEffect };
+
+/** What only one of two lists has. Lists that differ in one place cost no more than looking at them. */
+function changedParts(before: readonly ObjectKey[], after: readonly ObjectKey[]): Iterable<ObjectKey> {
+  if (before === after) return none;
+  let start = 0;
+  while (start < before.length && start < after.length && before[start] === after[start]) start++;
+  let [beforeEnd, afterEnd] = [before.length, after.length];
+  while (beforeEnd > start && afterEnd > start && before[beforeEnd - 1] === after[afterEnd - 1]) {
+    beforeEnd--;
+    afterEnd--;
+  }
+  return new Set(before.slice(start, beforeEnd)).symmetricDifference(new Set(after.slice(start, afterEnd)));
+}
 
 function keyOf({ typeUrl, name }: ResourceReference): string {
   return `${typeUrl} ${name}`;

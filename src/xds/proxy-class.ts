@@ -61,7 +61,7 @@ export interface Refresh {
   readonly changed: readonly ProxyClass[];
   /** Proxies that belong to another class now (a Sidecar, an EnvoyFilter, the workload's services): they have to {@link ProxyClasses.join} it. */
   readonly moved: readonly ProxyNode[];
-  /** Objects put or deleted since the refresh before. */
+  /** Objects put or deleted since the refresh before, and those that came to have a part in a class, or lost it, by another one's change. */
   readonly objects: ReadonlySet<ObjectKey>;
 }
 
