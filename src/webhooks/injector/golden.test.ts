@@ -1,44 +1,22 @@
-import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { existsSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { fromJson } from '@bufbuild/protobuf';
 import { describe, expect, it } from 'vitest';
-import { parseAllDocuments, stringify } from 'yaml';
+import { stringify } from 'yaml';
 import { envoyTypes } from '../../envoy/registry.ts';
-import { readMeshConfig } from '../../mesh/read-mesh-config.ts';
-import { readInjectionConfig } from './config/read-injection-config.ts';
 import { injectPod } from './inject-pod.ts';
-import type { InjectionRequest } from './injection.ts';
 import type { Container, Pod } from './pod.ts';
+import { type CaseHeader, caseDirectory, caseNames, readCase } from './testing/golden-case.ts';
 
 /** `npm run golden` rewrites every expectation. */
 const isUpdate = process.env.UPDATE_GOLDEN === '1';
-const directory = join(import.meta.dirname, 'testdata');
-
-/** The first document of a case. */
-interface Header {
-  /** Over the defaults. */
-  readonly config?: unknown;
-  readonly mesh?: unknown;
-  readonly namespace?: InjectionRequest['namespace'];
-  /** Parts of the bootstrap to show, as paths: `node`, `static_resources.listeners.0`. Default: none. */
-  readonly bootstrap?: readonly string[];
-  /** Whether to show the init container's rules. Default: no. */
-  readonly rules?: boolean;
-}
-
-const cases = readdirSync(directory)
-  .filter((name) => name.endsWith('.in.yaml'))
-  .map((name) => name.replace('.in.yaml', ''));
 
 describe('injection', () => {
-  it.each(cases)('%s', (name) => {
-    const [header, pod] = parseAllDocuments(readFileSync(join(directory, `${name}.in.yaml`), 'utf8')).map((document) =>
-      document.toJS(),
-    ) as [Header, Pod];
-    const request = requestOf(header ?? {}, pod);
+  it.each(caseNames)('%s', (name) => {
+    const { header, request } = readCase(name);
     const result = injectPod(request);
-    const actual = render(result.outcome === 'injected' ? { ...result, pod: shorten(result.pod, header ?? {}) } : result);
-    const expected = join(directory, `${name}.out.yaml`);
+    const actual = render(result.outcome === 'injected' ? { ...result, pod: shorten(result.pod, header) } : result);
+    const expected = join(caseDirectory, `${name}.out.yaml`);
     if (isUpdate || !existsSync(expected)) {
       if (process.env.CI && !isUpdate) throw new Error(`${expected} is missing`);
       writeFileSync(expected, actual);
@@ -49,7 +27,7 @@ describe('injection', () => {
   });
 
   it('has many of them', () => {
-    expect(cases.length).toBeGreaterThanOrEqual(60);
+    expect(caseNames.length).toBeGreaterThanOrEqual(60);
   });
 });
 
@@ -62,16 +40,8 @@ function expectBootstrap(pod: Pod): void {
   fromJson(types.getMessage('envoy.config.bootstrap.v3.Bootstrap')!, JSON.parse(proxy!.args![at + 1]!), { registry: types });
 }
 
-function requestOf(header: Header, pod: Pod): InjectionRequest {
-  const config = readInjectionConfig(JSON.stringify(header.config ?? {}), 'config');
-  const mesh = readMeshConfig(JSON.stringify(header.mesh ?? {}), 'mesh');
-  expect([...config.errors, ...config.warnings, ...mesh.errors, ...mesh.warnings]).toEqual([]);
-  const namespace = header.namespace ?? { name: 'shop', labels: { 'istio-injection': 'enabled' } };
-  return { pod, namespace, config: config.config, meshConfig: mesh.config };
-}
-
 /** Long arguments are left out, except for what the case is about. */
-function shorten(pod: Pod, { bootstrap = [], rules = false }: Header): Pod {
+function shorten(pod: Pod, { bootstrap = [], rules = false }: CaseHeader): Pod {
   const shortenContainer = (container: Container): Container => {
     if (container.name === 'istio-init' && Array.isArray(container.command)) {
       const [shell, flag, , name, ipv4, ipv6, ...rest] = container.command as string[];

@@ -75,11 +75,12 @@ export function writeAccount(original: PodMetadata, changed: PodMetadata, { stat
   };
 }
 
-/** The former value of each key whose value differs now. */
+/** The former value of each key whose value differs now, in an order that does not depend on what was done before. */
 function originalsOf(before: Texts = {}, now: Texts = {}): Record<string, string | null> {
   return Object.fromEntries(
     [...new Set([...Object.keys(before), ...Object.keys(now)])]
       .filter((key) => before[key] !== now[key])
+      .sort()
       .map((key) => [key, before[key] ?? null]),
   );
 }

@@ -6,13 +6,15 @@ import type { InjectionSettings } from './settings.ts';
  * Classic: istio-init last, so that the pod's own init containers still have a network; the sidecar last, so that the first container
  * stays the application's, or first where it holds the application.
  */
-export function orderContainers(spec: PodSpec, { isNative, holds }: InjectionSettings): PodSpec {
+export function orderContainers(spec: PodSpec, { isNative, holds, mode }: InjectionSettings): PodSpec {
   const { initContainers = [] } = spec;
-  const first = isNative ? [initContainerName, proxyContainerName] : [];
+  // Without capture there is no injected istio-init; one that the pod has is its own affair.
+  const injected = [...(mode === 'NONE' ? [] : [initContainerName]), ...(isNative ? [proxyContainerName] : [])];
+  const [first, last] = isNative ? [injected, []] : [[], injected];
   const init = [
     ...first.flatMap((name) => named(initContainers, name)),
-    ...initContainers.filter(({ name }) => name !== initContainerName && !first.includes(name)),
-    ...(isNative ? [] : named(initContainers, initContainerName)),
+    ...initContainers.filter(({ name }) => !injected.includes(name)),
+    ...last.flatMap((name) => named(initContainers, name)),
   ];
   const rest = spec.containers.filter(({ name }) => name !== proxyContainerName);
   const proxy = named(spec.containers, proxyContainerName);

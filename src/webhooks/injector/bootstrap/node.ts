@@ -41,7 +41,8 @@ export function buildNode(pod: Pod, workload: Workload, settings: InjectionSetti
         .filter((container) => container.name !== proxyContainerName)
         .map((container) => container.name)
         .join(','),
-      LABELS: labels,
+      // In an order that does not depend on who wrote them last.
+      LABELS: Object.fromEntries(Object.entries(labels).sort(([a], [b]) => (a < b ? -1 : 1))),
       ...metadataOf(proxyConfig.proxyMetadata ?? {}),
     },
   };

@@ -1,5 +1,5 @@
 import { LineCounter, parseDocument } from 'yaml';
-import { FindingList, formatFinding, Place } from '../../../api/finding.ts';
+import { FindingList, formatFinding, formatPath, Place } from '../../../api/finding.ts';
 import { readLabelSelector } from '../../../api/label-selector.ts';
 import { compileStructure } from '../../../api/structure.ts';
 import { defaultInjectionConfig, type InjectionConfig } from './injection-config.ts';
@@ -47,7 +47,7 @@ export function readInjectionConfig(text: string, file: string): InjectionConfig
       .filter(({ severity }) => severity === wanted)
       .map((finding) => {
         const segments = isChartValues ? ['injection', ...finding.segments] : finding.segments;
-        return `${at(offsetOf(document, segments))}: ${formatFinding(finding)}`;
+        return `${at(offsetOf(document, segments))}: ${formatFinding({ ...finding, path: formatPath(segments) })}`;
       });
   return {
     config: findings.errorCount === 0 ? config : defaultInjectionConfig,

@@ -1,4 +1,12 @@
-import { type Container, type Handler, type HttpGetAction, type Pod, type Probe, proxyContainerName } from '../pod.ts';
+import {
+  type Container,
+  type Handler,
+  type HttpGetAction,
+  initContainerName,
+  type Pod,
+  type Probe,
+  proxyContainerName,
+} from '../pod.ts';
 import { actionOf, mapHandlers } from './handlers.ts';
 
 /** A probe or hook that the sidecar carries out: what it asks of the application, on a port that is known. */
@@ -28,7 +36,7 @@ export interface RewrittenProbes {
 const hookTimeoutSeconds = 3600;
 
 /**
- * Leads the probes and lifecycle hooks of every container but the sidecar to the sidecar's port for them: HTTP, HTTPS, TCP and gRPC.
+ * Leads the probes and lifecycle hooks of every container but the injected ones to the sidecar's port for them: HTTP, HTTPS, TCP and gRPC.
  * Those that run a command stay, and those that ask one of the sidecar's own ports already.
  * @param uncaptured ports that are not captured anyway: the sidecar's own
  */
@@ -37,7 +45,7 @@ export function rewriteProbes(pod: Pod, statusPort: number, uncaptured: readonly
   const originals: Record<string, Handler> = {};
   const warnings: string[] = [];
   const rewrite = (container: Container): Container => {
-    if (container.name === proxyContainerName) return container;
+    if (container.name === proxyContainerName || container.name === initContainerName) return container;
     return mapHandlers(container, (handler, path, isProbe) => {
       const target = targetOf(handler, path, container);
       if (typeof target === 'string') warnings.push(`${path} is not led through the sidecar: ${target}`);

@@ -1,0 +1,54 @@
+import { describe, expect, it } from 'vitest';
+import { defaultInjectionConfig } from './injection-config.ts';
+import { readInjectionConfig } from './read-injection-config.ts';
+
+describe('readInjectionConfig', () => {
+  it('lays a file over the defaults: maps are merged, lists replaced, null takes away', () => {
+    const { config, errors, warnings } = readInjectionConfig(
+      'revision: canary\nignoredNamespaces: [infra]\nproxy:\n  resources: { limits: null, requests: { cpu: 50m } }\n  seccompProfile: null\n',
+      'values.yaml',
+    );
+    expect([errors, warnings]).toEqual([[], []]);
+    const { seccompProfile: _, ...proxy } = defaultInjectionConfig.proxy;
+    expect(config).toEqual({
+      ...defaultInjectionConfig,
+      revision: 'canary',
+      ignoredNamespaces: ['infra'],
+      proxy: { ...proxy, resources: { requests: { cpu: '50m', memory: '128Mi' } } },
+    });
+  });
+
+  it.each(['', '# nothing\n', '{}'])('takes the defaults for %j', (text) => {
+    expect(readInjectionConfig(text, 'f')).toEqual({ config: defaultInjectionConfig, errors: [], warnings: [] });
+  });
+
+  it("reads the part of the chart's values that is for it", () => {
+    const { config, errors, warnings } = readInjectionConfig(
+      'replicas: 2\ninjection:\n  network: n1\n  nonsense: 1\n',
+      'values.yaml',
+    );
+    expect(config.network).toBe('n1');
+    expect(errors).toEqual([]);
+    expect(warnings).toEqual(['values.yaml:4:13: injection.nonsense: unknown field, it has no effect']);
+  });
+
+  it.each([
+    ['proxy: { image: 1 }', 'f:1:17: proxy.image: must be a string, found 1'],
+    ['nativeSidecars: auto', 'f:1:17: nativeSidecars: must be true or false, found the string "auto"'],
+    ['ports:\n  status: 0', 'f:2:11: ports.status: must be between 1 and 65535, found 0'],
+    ['ipFamilies: both', 'f:1:13: ipFamilies: must be one of auto, ipv4, ipv6, dual; found "both"'],
+    ['xds: { address: weft }', 'f:1:17: xds.address: must be HOST:PORT'],
+    ['defaultTemplates: [sidecar, more]', 'f:1:29: defaultTemplates[1]: there is no template more; there are sidecar'],
+    [
+      'neverInjectSelector: [{ matchLabels: { a: 1 } }]',
+      'f:1:23: neverInjectSelector[0]: matchLabels.a: expected a string, found 1; put it in quotes',
+    ],
+    ['revision: null', 'f:1:11: revision: is required'],
+    ['- a', 'f:1:1: expected a map of fields'],
+    ['a: [', 'YAML'],
+  ])('refuses %j where it stands', (text, message) => {
+    const { config, errors } = readInjectionConfig(text, 'f');
+    expect(errors.join('\n')).toContain(message);
+    expect(config).toBe(defaultInjectionConfig);
+  });
+});
