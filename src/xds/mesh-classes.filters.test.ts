@@ -4,9 +4,9 @@ import type { ProxyNode } from '../mesh/proxy.ts';
 import type { Logger } from '../runtime/logger.ts';
 import { silentLogger } from '../runtime/logger.ts';
 import { parseObjects, proxyNode, startTestMesh, type TestMesh } from '../testing/load-mesh.ts';
+import type { PatchedClass } from './classes/patched-class.ts';
 import { type FilterSource, filtersOf } from './filter-source.ts';
 import { MeshClasses } from './mesh-classes.ts';
-import type { PatchedClass } from './patched-class.ts';
 import type { ProxyClass } from './proxy-class.ts';
 
 const { cluster, extensionConfig, listener } = typeUrls;

@@ -10,9 +10,9 @@ import { arbitraryConfig, arbitraryObject } from '../testing/arbitrary-objects.t
 import { proxyNode } from '../testing/load-mesh.ts';
 import { WiredMesh } from '../testing/wired-mesh.ts';
 import { findInconsistencies } from '../translate/consistency.ts';
+import type { PatchedClass } from './classes/patched-class.ts';
 import { type FilterSource, filtersOf } from './filter-source.ts';
 import { MeshClasses } from './mesh-classes.ts';
-import type { PatchedClass } from './patched-class.ts';
 import type { ProxyClass } from './proxy-class.ts';
 import { Comparisons } from './session/compare-tables.ts';
 

@@ -2,34 +2,15 @@ import type { EnvoyFilter } from '../mesh/envoy-filter.ts';
 import type { Change, Mesh } from '../mesh/mesh.ts';
 import type { ObjectKey } from '../mesh/object-key.ts';
 import { type ProxyNode, proxyName } from '../mesh/proxy.ts';
-import { type InboundInstance, type ProxyTraits, traitsKey, traitsOf } from '../mesh/proxy-view.ts';
-import type { Sidecar } from '../mesh/sidecar.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
-import { type BaseChange, ClassBase } from './class-base.ts';
-import { ClassFilters } from './class-filters.ts';
-import { ClassMembers, createMember, type Member } from './class-members.ts';
+import { type Assignment, assign } from './classes/assignment.ts';
+import { type BaseChange, ClassBase } from './classes/class-base.ts';
+import type { ClassFilters } from './classes/class-filters.ts';
+import { ClassMembers, createMember, type Member } from './classes/class-members.ts';
+import { PatchedClass } from './classes/patched-class.ts';
+import { planMoves } from './classes/plan-moves.ts';
 import { type FilterSource, filtersOf } from './filter-source.ts';
-import { findInbound } from './find-inbound.ts';
-import { fitFilters } from './fit-filters.ts';
-import { PatchedClass } from './patched-class.ts';
 import type { PatchReport, ProxyClass, ProxyClasses, Refresh, Urgency } from './proxy-class.ts';
-
-/** Where a proxy belongs. */
-interface Assignment {
-  readonly baseKey: string;
-  /** The class's. */
-  readonly key: string;
-  readonly traits: ProxyTraits;
-  readonly sidecar: Sidecar | undefined;
-  readonly inbound: readonly InboundInstance[];
-  readonly filters: ClassFilters;
-}
-
-/** Members of a class that belong to another one. */
-interface Wish {
-  readonly assignment: Assignment;
-  readonly members: Member[];
-}
 
 interface BaseEntry {
   readonly base: ClassBase;
@@ -183,69 +164,33 @@ export class MeshClasses implements ProxyClasses {
     return members;
   }
 
-  /**
-   * A class to which no member belongs any more goes on as the one that its members belong to, all of them or those that keep the same bytes, where
-   * that has the same base and does not exist, or has fewer members: then those move. Who else belongs elsewhere has to move.
-   */
+  /** Re-keys the classes that go on as others; answers these, and who has to move. */
   #reassign(concerned: Iterable<Member>): { rekeyed: Map<PatchedClass, ClassFilters>; moved: ProxyNode[] } {
-    const moved = new Set<ProxyNode>();
-    const heirs = new Map<PatchedClass, Wish>();
-    for (const [from, wishes] of this.#wishes(concerned)) {
-      const all = [...wishes.values()];
-      const count = all.reduce((sum, { members }) => sum + members.length, 0);
-      // A class that is patched on the way would owe those that leave it what they have.
-      const heir = all.find(
-        ({ assignment: { baseKey, filters } }) =>
-          count === this.#joined.get(from) && baseKey === from.base.key && (all.length === 1 || filters.isSameList(from.filters)),
-      );
-      if (heir) heirs.set(from, heir);
-      for (const wish of all) if (wish !== heir) for (const { node } of wish.members) moved.add(node);
+    const index = {
+      get: (key: string) => this.#classes.get(key),
+      membersOf: (proxyClass: PatchedClass) => this.#joined.get(proxyClass)!,
+    };
+    const plan = planMoves(this.#assignEach(concerned), index);
+    const moved = new Set(plan.moved.map(({ node }) => node));
+    for (const { from, to, rival } of plan.rekeyed) {
+      if (rival) for (const node of this.#nodesOf(rival, to.traits.namespace)) moved.add(node);
+      if (this.#classes.get(from.key) === from) this.#classes.delete(from.key);
+      from.key = to.key;
+      this.#classes.set(to.key, from);
     }
-    const rekeyed = new Map<PatchedClass, ClassFilters>();
-    // One class may take the key that another one gives up.
-    for (let before = -1; before < rekeyed.size; ) {
-      before = rekeyed.size;
-      for (const [from, { assignment, members }] of heirs) {
-        const rival = this.#classes.get(assignment.key);
-        if (rival && (heirs.has(rival) || this.#joined.get(rival)! >= members.length)) continue;
-        heirs.delete(from);
-        if (rival) for (const node of this.#nodesOf(rival, members[0]!.node.namespace)) moved.add(node);
-        if (this.#classes.get(from.key) === from) this.#classes.delete(from.key);
-        from.key = assignment.key;
-        this.#classes.set(from.key, from);
-        rekeyed.set(from, assignment.filters);
-      }
-    }
-    for (const { members } of heirs.values()) for (const { node } of members) moved.add(node);
-    return { rekeyed, moved: [...moved] };
+    return { rekeyed: new Map(plan.rekeyed.map(({ from, to }) => [from, to.filters])), moved: [...moved] };
   }
 
-  /** By class, the classes that members of it belong to instead. */
-  #wishes(concerned: Iterable<Member>): Map<PatchedClass, Map<string, Wish>> {
-    const leaving = new Map<PatchedClass, Map<string, Wish>>();
+  *#assignEach(concerned: Iterable<Member>): Generator<readonly [Member, Assignment]> {
     for (const member of concerned) {
-      if (!member.classes.length) continue;
-      let assignment: Assignment;
       try {
-        assignment = this.#assign(member);
+        yield [member, this.#assign(member)];
       } catch (error) {
         this.#pending.members.add(member);
-        this.#logger.error('Where a proxy belongs could not be told; it keeps what it has', {
-          proxy: proxyName(member.node),
-          error,
-        });
-        continue;
-      }
-      for (const from of member.classes) {
-        if (assignment.key === from.key) continue;
-        const wishes = leaving.get(from) ?? new Map<string, Wish>();
-        leaving.set(from, wishes);
-        const wish = wishes.get(assignment.key);
-        if (wish) wish.members.push(member);
-        else wishes.set(assignment.key, { assignment, members: [member] });
+        const proxy = proxyName(member.node);
+        this.#logger.error('Where a proxy belongs could not be told; it keeps what it has', { proxy, error });
       }
     }
-    return leaving;
   }
 
   #nodesOf(proxyClass: PatchedClass, namespace: string): ProxyNode[] {
@@ -305,19 +250,7 @@ export class MeshClasses implements ProxyClasses {
   }
 
   #assign(member: Member): Assignment {
-    const { node } = member;
-    member.inbound ??= findInbound(node, this.#mesh.services);
-    const { inbound } = member;
-    const sidecar = this.#mesh.sidecars.select(node.namespace, node.labels, this.#mesh.config.rootNamespace);
-    const traits = traitsOf(node, sidecar);
-    const served = inbound.map(
-      ({ service, port, targetPort }) =>
-        `${service.spec.owner} ${service.spec.hostname}:${port.number}/${port.protocol}>${targetPort}`,
-    );
-    const baseKey = [traitsKey(traits), sidecar?.key ?? 'default', ...served].join('|');
-    const selection = this.#filters.select(node);
-    const filters = new ClassFilters(fitFilters(selection.filters, node), selection.awaiting);
-    return { baseKey, key: baseKey + filters.key, traits, sidecar, inbound, filters };
+    return assign(member, this.#mesh, this.#filters);
   }
 }
 

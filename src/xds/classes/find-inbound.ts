@@ -1,7 +1,7 @@
-import type { ProxyNode } from '../mesh/proxy.ts';
-import type { InboundInstance } from '../mesh/proxy-view.ts';
-import { endpointAddresses, endpointPort } from '../mesh/service.ts';
-import type { ServiceRegistry } from '../mesh/service-registry.ts';
+import type { ProxyNode } from '../../mesh/proxy.ts';
+import type { InboundInstance } from '../../mesh/proxy-view.ts';
+import { endpointAddresses, endpointPort } from '../../mesh/service.ts';
+import type { ServiceRegistry } from '../../mesh/service-registry.ts';
 
 /**
  * The service ports that a proxy's workload serves: it is an endpoint of theirs, and they belong to the mesh. The same until a change of

@@ -1,15 +1,15 @@
-import type { Resource, ResourceReference, TypeUrl } from '../envoy/resource.ts';
-import { pushOrder, typeUrls } from '../envoy/resource.ts';
-import type { Mesh } from '../mesh/mesh.ts';
-import type { ObjectKey } from '../mesh/object-key.ts';
-import { composeView, type InboundInstance, type ProxyTraits, type ProxyView } from '../mesh/proxy-view.ts';
-import { Scope } from '../mesh/scope.ts';
-import type { Service } from '../mesh/service.ts';
-import type { Sidecar } from '../mesh/sidecar.ts';
-import type { Logger } from '../runtime/logger.ts';
-import { inboundClusterName, virtualInboundListener } from '../translate/names.ts';
-import { type ResourcePatch, ResourceSet } from '../translate/resource-set.ts';
-import { targetsOf } from '../translate/targets.ts';
+import type { Resource, ResourceReference, TypeUrl } from '../../envoy/resource.ts';
+import { pushOrder, typeUrls } from '../../envoy/resource.ts';
+import type { Mesh } from '../../mesh/mesh.ts';
+import type { ObjectKey } from '../../mesh/object-key.ts';
+import { composeView, type InboundInstance, type ProxyTraits, type ProxyView } from '../../mesh/proxy-view.ts';
+import { Scope } from '../../mesh/scope.ts';
+import type { Service } from '../../mesh/service.ts';
+import type { Sidecar } from '../../mesh/sidecar.ts';
+import type { Logger } from '../../runtime/logger.ts';
+import { inboundClusterName, virtualInboundListener } from '../../translate/names.ts';
+import { type ResourcePatch, ResourceSet } from '../../translate/resource-set.ts';
+import { targetsOf } from '../../translate/targets.ts';
 
 /** What the proxies of a base have in common. */
 export interface BaseTraits {

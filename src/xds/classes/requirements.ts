@@ -1,5 +1,5 @@
-import type { TypeUrl } from '../envoy/resource.ts';
-import type { ObjectKey } from '../mesh/object-key.ts';
+import type { TypeUrl } from '../../envoy/resource.ts';
+import type { ObjectKey } from '../../mesh/object-key.ts';
 
 /** How many objects that are gone are remembered, for telling when their last resource was dropped. */
 const forgetAbove = 4096;

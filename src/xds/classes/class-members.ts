@@ -1,5 +1,5 @@
-import type { ProxyNode } from '../mesh/proxy.ts';
-import type { InboundInstance } from '../mesh/proxy-view.ts';
+import type { ProxyNode } from '../../mesh/proxy.ts';
+import type { InboundInstance } from '../../mesh/proxy-view.ts';
 import type { PatchedClass } from './patched-class.ts';
 
 /** A connected proxy, with what is remembered of it. */

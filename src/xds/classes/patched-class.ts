@@ -1,18 +1,18 @@
-import type { Resource, ResourceReference, TypeUrl } from '../envoy/resource.ts';
-import { pushOrder } from '../envoy/resource.ts';
-import type { EnvoyFilter, EnvoyFilterPatch } from '../mesh/envoy-filter.ts';
-import type { Mesh } from '../mesh/mesh.ts';
-import type { ObjectKey } from '../mesh/object-key.ts';
-import { buildEmptyEndpoints } from '../translate/endpoints.ts';
-import { addedResources } from '../translate/patches/added-resources.ts';
-import { mayTouch } from '../translate/patches/matches.ts';
-import { type PatchOutcome, patchResource } from '../translate/patches/patch-resource.ts';
+import type { Resource, ResourceReference, TypeUrl } from '../../envoy/resource.ts';
+import { pushOrder } from '../../envoy/resource.ts';
+import type { EnvoyFilter, EnvoyFilterPatch } from '../../mesh/envoy-filter.ts';
+import type { Mesh } from '../../mesh/mesh.ts';
+import type { ObjectKey } from '../../mesh/object-key.ts';
+import { buildEmptyEndpoints } from '../../translate/endpoints.ts';
+import { addedResources } from '../../translate/patches/added-resources.ts';
+import { mayTouch } from '../../translate/patches/matches.ts';
+import { type PatchOutcome, patchResource } from '../../translate/patches/patch-resource.ts';
+import type { ObjectFootprint, ProxyClass } from '../proxy-class.ts';
+import { ResourceTable, type TableComparison } from '../resource-table.ts';
 import type { BaseChange, ClassBase } from './class-base.ts';
 import { byPatchedType, type ClassFilters } from './class-filters.ts';
 import { type Effect, FilterEffects } from './filter-effects.ts';
-import type { ObjectFootprint, ProxyClass } from './proxy-class.ts';
 import { Requirements } from './requirements.ts';
-import { ResourceTable, type TableComparison } from './resource-table.ts';
 
 export interface PatchedClassInit {
   readonly key: string;
