@@ -2,10 +2,10 @@ import type { Mesh } from '../../mesh/mesh.ts';
 import { type InboundInstance, type ProxyTraits, traitsKey, traitsOf } from '../../mesh/proxy-view.ts';
 import type { Sidecar } from '../../mesh/sidecar.ts';
 import type { FilterSource } from '../filter-source.ts';
+import { fitFilters } from '../fit-filters.ts';
 import { ClassFilters } from './class-filters.ts';
 import type { Member } from './class-members.ts';
 import { findInbound } from './find-inbound.ts';
-import { fitFilters } from './fit-filters.ts';
 
 /** Where a proxy belongs, and everything that its class is made from. */
 export interface Assignment {

@@ -2,7 +2,7 @@ import { type TypeUrl, typeUrls } from '../../envoy/resource.ts';
 import type { EnvoyFilterPatch } from '../../mesh/envoy-filter.ts';
 import type { ObjectKey } from '../../mesh/object-key.ts';
 import { addedResources } from '../../translate/patches/added-resources.ts';
-import type { FittedFilter } from './fit-filters.ts';
+import type { FittedFilter } from '../fit-filters.ts';
 
 /** The types of resource that a patch may take hold of, besides those that it adds. Inbound routes are part of their listener. */
 const patchedTypes: Readonly<Record<EnvoyFilterPatch['applyTo'], readonly TypeUrl[]>> = {

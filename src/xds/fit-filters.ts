@@ -1,6 +1,6 @@
-import type { EnvoyFilter, EnvoyFilterPatch, SelectedEnvoyFilter } from '../../mesh/envoy-filter.ts';
-import type { ProxyNode } from '../../mesh/proxy.ts';
-import { isForSidecars } from '../../translate/patches/matches.ts';
+import type { EnvoyFilter, EnvoyFilterPatch, SelectedEnvoyFilter } from '../mesh/envoy-filter.ts';
+import type { ProxyNode } from '../mesh/proxy.ts';
+import { isForSidecars } from '../translate/patches/matches.ts';
 
 /** The fitting part of a filter, with what names it in a class's key. */
 export interface FittedFilter extends SelectedEnvoyFilter {
