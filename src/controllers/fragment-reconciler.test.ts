@@ -47,3 +47,31 @@ it('judges an object of the same name anew after it was made anew', async () => 
   expect(mesh.verdicts.get(key)).toMatchObject({ generation: 1, uid: 'second' });
   await stop();
 });
+
+it('looks at an EnvoyFilter again when its status says that a replica quarantined it, and not for other words about that', async () => {
+  const { mesh, apply, stop } = await startTestMesh();
+  const [filter] = parseObjects(`
+apiVersion: networking.istio.io/v1alpha3
+kind: EnvoyFilter
+metadata: { namespace: shop, name: lua, generation: 4 }
+spec: { configPatches: [{ applyTo: CLUSTER, patch: { operation: REMOVE } }] }`);
+  const withStatus = (resourceVersion: string, reason: string, message: string): KubernetesObject => ({
+    ...filter!,
+    metadata: { ...filter!.metadata, resourceVersion },
+    status: { conditions: [{ type: 'Programmed', status: 'False', reason, message, observedGeneration: 4 }] },
+  });
+  const quarantine = () => {
+    const fragment = mesh.get('EnvoyFilter/shop/lua');
+    return fragment?.kind === 'envoyFilter' ? fragment.envoyFilter.quarantine : undefined;
+  };
+  await apply(filter!);
+  const { revision } = mesh;
+  await apply(withStatus('2', 'Pending', 'on trial'));
+  expect(mesh.revision).toBe(revision);
+  await apply(withStatus('3', 'Quarantined', 'shop/far refused it'));
+  expect(quarantine()).toBe('shop/far refused it');
+  expect(mesh.revision).toBe(revision + 1);
+  await apply(withStatus('4', 'Quarantined', 'in other words'));
+  expect(mesh.revision).toBe(revision + 1);
+  await stop();
+});

@@ -23,6 +23,8 @@ export interface FragmentReconcilerOptions<T extends KubernetesObject> {
   readonly mesh: Mesh;
   /** Pure: only called with an object that has passed validation. */
   readonly compile: (object: DeepReadonly<T>) => Compiled;
+  /** What of an object's status its meaning depends on, as text that can be compared. Default: nothing. */
+  readonly readStatus?: (object: DeepReadonly<T>) => string;
   /** Whether a namespace takes part; an object of another is as one that is not there. Default: all do. */
   readonly includes?: (namespace: string) => boolean;
 }
@@ -83,8 +85,10 @@ export class FragmentReconciler<T extends KubernetesObject> implements Reconcile
   #isJudged(name: string, object: DeepReadonly<T>): boolean {
     const judged = this.#judged.get(name);
     if (!judged || judged.generation === undefined || judged.generation !== object.metadata.generation) return false;
+    const { readStatus = () => '' } = this.#options;
     const [before, now] = [judged.object.metadata, object.metadata];
     return (
+      readStatus(judged.object) === readStatus(object) &&
       before.uid === now.uid &&
       before.creationTimestamp === now.creationTimestamp &&
       JSON.stringify([before.labels, before.annotations]) === JSON.stringify([now.labels, now.annotations])

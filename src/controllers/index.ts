@@ -12,7 +12,7 @@ import { Controller } from '../runtime/controller.ts';
 import { enqueueRequestForObject } from '../runtime/event-handler.ts';
 import type { Logger } from '../runtime/logger.ts';
 import type { DeepReadonly, KubernetesObject } from '../runtime/object.ts';
-import { compileEnvoyFilter } from './envoy-filter/compile.ts';
+import { compileEnvoyFilter, readEnvoyFilterStatus } from './envoy-filter/compile.ts';
 import { type Compiled, FragmentReconciler } from './fragment-reconciler.ts';
 import type { NamespaceFilter } from './kubernetes/namespace/namespace-filter.ts';
 import { namespaceSource } from './kubernetes/namespace/namespace-source.ts';
@@ -61,12 +61,20 @@ export function createMeshControllers(options: MeshControllersOptions): Controll
 
 /** What the mesh's controllers are made of. Call it once for each cache: it adds the indexes that they read. */
 export function wireMesh({ cache, mesh, kubernetes }: MeshWiringOptions): Wiring[] {
-  const wiringOf = <T extends KubernetesObject>(kind: MeshKind<T>, compile: (object: DeepReadonly<T>) => Compiled): Wiring => {
+  const wiringOf = <T extends KubernetesObject>(
+    kind: MeshKind<T>,
+    compile: (object: DeepReadonly<T>) => Compiled,
+    readStatus?: (object: DeepReadonly<T>) => string,
+  ): Wiring => {
     const store = cache.store(kind);
     const includes = kubernetes && ((namespace: string) => kubernetes.namespaces.includes(namespace));
     return {
       name: kind.kind.toLowerCase(),
-      reconciler: new FragmentReconciler({ kind, store, mesh, compile, ...(includes ? { includes } : {}) }),
+      reconciler: new FragmentReconciler({
+        ...{ kind, store, mesh, compile },
+        ...(readStatus ? { readStatus } : {}),
+        ...(includes ? { includes } : {}),
+      }),
       watches: [
         watch(informerSource(cache, kind), enqueueRequestForObject),
         ...(kubernetes ? [watch(namespaceSource(kubernetes.namespaces, store), enqueueRequestForObject)] : []),
@@ -77,7 +85,7 @@ export function wireMesh({ cache, mesh, kubernetes }: MeshWiringOptions): Wiring
     wiringOf(serviceEntryKind, compileServiceEntry),
     wiringOf(workloadEntryKind, compileWorkloadEntry),
     wiringOf(sidecarKind, compileSidecar),
-    wiringOf(envoyFilterKind, compileEnvoyFilter),
+    wiringOf(envoyFilterKind, compileEnvoyFilter, readEnvoyFilterStatus),
   ];
   if (!kubernetes) return own;
   const surroundings = {

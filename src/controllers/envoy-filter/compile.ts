@@ -47,6 +47,14 @@ function versionOf({ metadata: { uid = '', generation = 0 }, spec }: DeepReadonl
   return `${uid}/${generation}/${hash('sha1', JSON.stringify(spec), 'base64url').slice(0, 11)}`;
 }
 
+/**
+ * What the status says of this very generation that its meaning depends on: that it is in quarantine, which another replica may have found
+ * out. Not in which words, so that a status in other words is nothing new.
+ */
+export function readEnvoyFilterStatus(object: DeepReadonly<EnvoyFilter>): string {
+  return quarantineOf(object) === undefined ? '' : 'quarantined';
+}
+
 /** What an earlier leader found out about this very generation, and wrote down. */
 function quarantineOf({ metadata: { generation }, status }: DeepReadonly<EnvoyFilter>): string | undefined {
   const condition = status?.conditions?.find(({ type, reason }) => type === 'Programmed' && reason === 'Quarantined');
