@@ -55,11 +55,11 @@ apiVersion: networking.istio.io/v1alpha3
 kind: EnvoyFilter
 metadata: { namespace: shop, name: lua, generation: 4 }
 spec: { configPatches: [{ applyTo: CLUSTER, patch: { operation: REMOVE } }] }`);
-  const withStatus = (resourceVersion: string, reason: string, message: string): KubernetesObject => ({
-    ...filter!,
-    metadata: { ...filter!.metadata, resourceVersion },
-    status: { conditions: [{ type: 'Programmed', status: 'False', reason, message, observedGeneration: 4 }] },
-  });
+  const withStatus = (resourceVersion: string, reason: string, message: string) => {
+    const metadata = { ...filter!.metadata, resourceVersion };
+    const conditions = [{ type: 'Programmed', status: 'False', reason, message, observedGeneration: 4 }];
+    return Object.assign({ ...filter!, metadata }, { status: { conditions } });
+  };
   const quarantine = () => {
     const fragment = mesh.get('EnvoyFilter/shop/lua');
     return fragment?.kind === 'envoyFilter' ? fragment.envoyFilter.quarantine : undefined;

@@ -71,8 +71,21 @@ describe('decideConditions', () => {
     expect(decide({ propagation: { ...counts(0, 1, 11), rollout: quarantined } }).Programmed!.message).toBe(
       'shop/web refused virtualOutbound of generation 7: no such filter (every proxy is served generation 6)',
     );
+    // A generation that is invalid came after it.
+    const verdict = { ...gathered({}).verdict, generation: 8, outcome: 'invalid' as const };
+    expect(decide({ verdict, propagation: { ...counts(0, 1, 11), rollout: quarantined } }).Programmed!.message).toContain(
+      'refused virtualOutbound of generation 7:',
+    );
     const told = { ...quarantined, refusal: undefined, message: 'as the status said' };
     expect(decide({ propagation: { ...counts(0, 0, 12), rollout: told } }).Ready!.message).toBe('as the status said');
+  });
+
+  it('says how many try a generation, and when it waits for others to be tried', () => {
+    const trial = (proxies: number) =>
+      decide({ propagation: { ...counts(0, 0, 9), rollout: { stage: 'trial', proxies, servedGeneration: 6 } } }).Programmed!
+        .message;
+    expect(trial(1)).toBe('generation 7 is on trial with 1 proxy; the rest is served generation 6');
+    expect(trial(0)).toBe('generation 7 waits for its turn to be tried; every proxy is served generation 6');
   });
 
   it('names the patches that change nothing by their index', () => {

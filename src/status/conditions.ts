@@ -151,17 +151,17 @@ function decideProgrammed({ propagation, isServed, verdict }: Gathered, accepted
   if (verdict.generationInForce === undefined) return decide('Pending', `not served: ${accepted.reason}`, 'False');
   if (!isServed) return decide('Pending', 'the change is being computed', 'False');
   const { rollout } = propagation;
-  if (rollout?.stage === 'quarantined') return decide('Quarantined', explainQuarantine(rollout, verdict.generation), 'False');
-  if (rollout?.stage === 'trial') {
-    const { proxies, servedGeneration } = rollout;
-    return decide(
-      'Pending',
-      `generation ${verdict.generation} is on trial with ${proxies === 1 ? '1 proxy' : `${proxies} proxies`}; the rest is served ${nameGeneration(servedGeneration)}`,
-      'False',
-    );
-  }
+  if (rollout?.stage === 'quarantined')
+    return decide('Quarantined', explainQuarantine(rollout, verdict.generationInForce), 'False');
+  if (rollout?.stage === 'trial') return decide('Pending', explainTrial(rollout, verdict.generationInForce), 'False');
   if (propagation.affected === 0) return decide('NoAffectedProxies', 'no connected proxy needs this object', 'True');
   return decide('Programmed', `generation ${verdict.generationInForce} is what proxies are served`, 'True');
+}
+
+function explainTrial({ proxies, servedGeneration }: Extract<RolloutReport, { stage: 'trial' }>, generation: number): string {
+  const served = `is served ${nameGeneration(servedGeneration)}`;
+  if (proxies === 0) return `generation ${generation} waits for its turn to be tried; every proxy ${served}`;
+  return `generation ${generation} is on trial with ${proxies === 1 ? '1 proxy' : `${proxies} proxies`}; the rest ${served}`;
 }
 
 function explainQuarantine(
@@ -189,7 +189,7 @@ function decideReady(gathered: Gathered, accepted: Decision): Decision {
   if (accepted.status === 'False') return decide('NotAccepted', `not accepted: ${accepted.reason}`);
   const [rejection] = propagation.rejections;
   if (propagation.rollout?.stage === 'quarantined' && isServed)
-    return decide('ProxyRejected', explainQuarantine(propagation.rollout, verdict.generation));
+    return decide('ProxyRejected', explainQuarantine(propagation.rollout, verdict.generationInForce ?? verdict.generation));
   if (propagation.rejected > 0) {
     return decide(
       'ProxyRejected',

@@ -7,6 +7,7 @@ import type { RolloutReport } from './rollout/rollout-report.ts';
 import type { ProxySession, SessionObserver } from './session/proxy-session.ts';
 import type { Rejection } from './session/rejections.ts';
 import type { ClassGroup, SessionRegistry } from './session-registry.ts';
+import { suspectsOf } from './suspects.ts';
 
 /** How far one object's present state has got. */
 export interface Propagation {
@@ -235,7 +236,7 @@ class Tally {
       rejected: this.#rejected,
       pending,
       rejections: byProxies.map(({ first, exampleProxy, proxies, lastSeen, proxyClass }) => {
-        const suspects = newestFirst(first.resource, proxyClass);
+        const suspects = suspectsOf(first.resource, proxyClass);
         const message = explain(first.rejection.message, suspects, this.#object);
         return { typeUrl: first.typeUrl, resource: first.resource.name, proxies, exampleProxy, message, lastSeen, suspects };
       }),
@@ -247,7 +248,7 @@ class Tally {
   /** A Sidecar has a part in every listener of its class; it is to blame for a refused one where its own change of listeners was the last. */
   #isConcerned(resource: Resource, proxyClass: ProxyClass): boolean {
     if (this.#object !== proxyClass.sidecarKey || resource.provenance.includes(this.#object)) return true;
-    const isConcerned = this.#concerned.get(resource) ?? newestFirst(resource, proxyClass)[0] === this.#object;
+    const isConcerned = this.#concerned.get(resource) ?? suspectsOf(resource, proxyClass)[0] === this.#object;
     this.#concerned.set(resource, isConcerned);
     return isConcerned;
   }
@@ -282,15 +283,6 @@ function refusalsOf(session: ProxySession, proxyClass: ProxyClass, footprint: Ob
 
 function hasAcknowledged(session: ProxySession, { names, required }: ObjectFootprint): boolean {
   return pushOrder.every((typeUrl) => session.types[typeUrl].covers(required.get(typeUrl) ?? -1, names.get(typeUrl)));
-}
-
-/** The objects behind a resource, that of the newest change first: the first suspect. Of equal age, the Sidecar that made the class. */
-function newestFirst({ typeUrl, name, provenance }: Resource, proxyClass: ProxyClass): ObjectKey[] {
-  const { sidecarKey } = proxyClass;
-  const isShaped = sidecarKey !== undefined && proxyClass.footprint(sidecarKey)?.names.get(typeUrl)?.has(name);
-  const objects = new Set(isShaped ? [sidecarKey, ...provenance] : provenance);
-  const changed = new Map(Array.from(objects, (object) => [object, proxyClass.changedAt(object, typeUrl)]));
-  return [...changed.keys()].sort((a, b) => changed.get(b)! - changed.get(a)!);
 }
 
 /** The proxy's words, cut so that the other suspects still fit behind them. */

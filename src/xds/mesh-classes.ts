@@ -105,13 +105,14 @@ export class MeshClasses implements ProxyClasses {
     return !(proxyClass instanceof PatchedClass) || baseKey !== proxyClass.base.key || proxyClass.wouldChange(filters);
   }
 
-  patchReport(filter: ObjectKey, version?: string): PatchReport | undefined {
+  patchReport(filter: ObjectKey): PatchReport | undefined {
+    const version = this.#mesh.envoyFilters.get(filter)?.version;
+    if (version === undefined) return undefined;
     let classes = 0;
     const matched = new Set<number>();
     const failed = new Map<number, string>();
     for (const each of this.#joined.keys()) {
-      const found = each.filters.get(filter);
-      if (!found || (version !== undefined && found.filter.version !== version)) continue;
+      if (each.filterVersion(filter) !== version) continue;
       classes++;
       for (const index of each.matchedBy(filter)) matched.add(index);
       for (const [index, message] of each.failedBy(filter)) if (!failed.has(index)) failed.set(index, message);

@@ -82,8 +82,8 @@ export interface ProxyClasses {
   /** Whether a proxy of the class would be given other bytes than now in the class that it belongs to now, whatever else waits for a refresh. */
   wouldChange(proxyClass: ProxyClass, node: ProxyNode): boolean;
   /**
-   * What became of an EnvoyFilter's patches, as of the last refresh; undefined: it is in force in no class.
-   * @param version only of this version of it; default: of every version that is in force somewhere
+   * What became of the patches of an EnvoyFilter's newest version, as of the last refresh; undefined: it is in force in no class. Of another
+   * version nothing is told: its indexes name other patches.
    */
-  patchReport(filter: ObjectKey, version?: string): PatchReport | undefined;
+  patchReport(filter: ObjectKey): PatchReport | undefined;
 }

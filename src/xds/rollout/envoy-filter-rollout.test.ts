@@ -11,7 +11,9 @@ import { EnvoyFilterRollout } from './envoy-filter-rollout.ts';
 import { defaultRolloutOptions } from './rollout-report.ts';
 
 const key = objectKey('EnvoyFilter', 'shop', 'lua');
+const other = objectKey('EnvoyFilter', 'shop', 'tune');
 const entry = objectKey('ServiceEntry', 'shop', 'api');
+const sidecar = objectKey('Sidecar', 'shop', 'default');
 
 function filterAt(generation: number, extra: Partial<EnvoyFilter> = {}): EnvoyFilter {
   const base = { key, namespace: 'shop', name: 'lua', createdAtMs: 0, priority: 0, hasTargetRefs: false, patches: [] };
@@ -22,6 +24,7 @@ function filterAt(generation: number, extra: Partial<EnvoyFilter> = {}): EnvoyFi
 interface Proxy {
   readonly session: ProxySession;
   acknowledged: number;
+  readonly rejections: Set<{ readonly provenance: readonly string[] }>;
   /** By object, the revision at which the class's resources were changed by it last. */
   readonly changedAt: Map<string, number>;
   /** The version that its class still has; undefined: the one that is selected for it. */
@@ -38,8 +41,9 @@ describe('EnvoyFilterRollout', () => {
 
   function connect(name: string, labels: Record<string, string> = {}, namespace = 'shop'): Proxy {
     const changedAt = new Map<string, number>();
-    const proxy = { acknowledged: 0, changedAt } as unknown as Proxy;
-    const type = { awaited: new Set(), covers: (revision: number) => proxy.acknowledged >= revision };
+    const rejections = new Set<{ readonly provenance: readonly string[] }>();
+    const proxy = { acknowledged: 0, changedAt, rejections } as unknown as Proxy;
+    const type = { awaited: new Set(), rejections, covers: (revision: number) => proxy.acknowledged >= revision };
     const session = {
       node: { ...fakeNode(name, namespace), labels },
       settled: true,
@@ -47,7 +51,10 @@ describe('EnvoyFilterRollout', () => {
       proxyClass: {
         changedAt: (object: string) => changedAt.get(object) ?? 0,
         table: () => ({ get: () => ({ version: 'now' }) }),
-        filterVersion: () => proxy.heldVersion ?? rollout.select(session.node).filters[0]?.version,
+        sidecarKey: sidecar,
+        footprint: () => ({ names: new Map([[typeUrls.listener, new Set(['virtualOutbound'])]]) }),
+        filterVersion: (of: string) =>
+          proxy.heldVersion ?? rollout.select(session.node).filters.find((filter) => filter.key === of)?.version,
       },
     } as unknown as ProxySession;
     Object.assign(proxy, { session });
@@ -70,7 +77,20 @@ describe('EnvoyFilterRollout', () => {
   }
 
   function apply(filter: EnvoyFilter): void {
-    mesh.put(key, { kind: 'envoyFilter', envoyFilter: filter });
+    mesh.put(filter.key, { kind: 'envoyFilter', envoyFilter: filter });
+    rollout.decide();
+  }
+
+  /** Both at once, as `kubectl apply` of a directory. */
+  function applyTwo(): void {
+    mesh.put(key, { kind: 'envoyFilter', envoyFilter: filterAt(1) });
+    mesh.put(other, { kind: 'envoyFilter', envoyFilter: { ...filterAt(1), key: other, name: 'tune', version: 'other/1' } });
+    rollout.decide();
+  }
+
+  function disconnect(proxy: Proxy): void {
+    proxies.splice(proxies.indexOf(proxy), 1);
+    rollout.closed(proxy.session);
     rollout.decide();
   }
 
@@ -320,5 +340,135 @@ describe('EnvoyFilterRollout', () => {
     expect(generationsOf(first, second)).toEqual([1, 1]);
     refuse(second);
     expect(generationsOf(first, second)).toEqual([undefined, undefined]);
+  });
+
+  it('is in force before anybody connects, decided or not', () => {
+    mesh.put(key, { kind: 'envoyFilter', envoyFilter: filterAt(1) });
+    const first = connect('first');
+    expect(generationsOf(first)).toEqual([1]);
+    rollout.decide();
+    expect(rollout.report(key)).toBeUndefined();
+  });
+
+  it('does not take an answer for an acknowledgement while the proxy refuses what the filter shaped', () => {
+    const [first, second] = [connect('first'), connect('second')];
+    start({ canaries: 1, deadlineMs: 5000 });
+    proxies.push(first, second);
+    apply(filterAt(1));
+    // It speaks of a form that has been superseded meanwhile: nobody is to blame yet.
+    const rejection = { provenance: [entry, key] };
+    first.rejections.add(rejection);
+    refuse(first, [entry, key], 'before');
+    acknowledge(first);
+    expect(generationsOf(second)).toEqual([undefined]);
+    first.rejections.delete(rejection);
+    acknowledge(first);
+    expect(generationsOf(second)).toEqual([1]);
+  });
+
+  it('takes back a superseded generation that is refused, and goes on with the trial of the newer one', () => {
+    const all = Array.from({ length: 5 }, (_, index) => connect(`proxy-${index}`));
+    for (const generation of [1, 2]) {
+      apply(filterAt(generation));
+      for (const proxy of all) acknowledge(proxy);
+    }
+    apply(filterAt(3));
+    expect(generationsOf(...all)).toEqual([3, 3, 3, 2, 2]);
+    refuse(all[4]!);
+    expect(generationsOf(...all)).toEqual([3, 3, 3, 1, 1]);
+    expect(rollout.report(key)).toEqual({ stage: 'trial', proxies: 3, servedGeneration: 1 });
+  });
+
+  it('does not try a quarantined generation again because the one before is refused too', () => {
+    const [first, second] = [connect('first'), connect('second')];
+    apply(filterAt(1));
+    acknowledge(first);
+    acknowledge(second);
+    apply(filterAt(2));
+    refuse(first);
+    refuse(second);
+    expect(generationsOf(first, second)).toEqual([undefined, undefined]);
+    expect(rollout.report(key)).toMatchObject({
+      stage: 'quarantined',
+      servedGeneration: undefined,
+      refusal: { proxy: 'shop/first' },
+    });
+  });
+
+  it('does not blame a filter for what a newer Sidecar broke', () => {
+    const first = connect('first');
+    apply(filterAt(1));
+    acknowledge(first);
+    first.changedAt.set(key, 3);
+    first.changedAt.set(sidecar, 7);
+    refuse(first);
+    expect(generationsOf(first)).toEqual([1]);
+  });
+
+  it('finds out which of two filters that are tried together is refused, and quarantines that one only', () => {
+    const [first, last] = [connect('first'), connect('last')];
+    start({ canaries: 1, deadlineMs: 5000 });
+    proxies.push(first, last);
+    applyTwo();
+    const held = (proxy: Proxy) => rollout.select(proxy.session.node).filters.map(({ name }) => name);
+    expect(held(first)).toEqual(['lua', 'tune']);
+    refuse(first, [entry, key, other]);
+    expect(held(first)).toEqual(['lua']);
+    expect(rollout.report(other)).toEqual({ stage: 'trial', proxies: 0, servedGeneration: undefined });
+    acknowledge(first);
+    rollout.decide();
+    expect(held(first)).toEqual(['lua', 'tune']);
+    expect(held(last)).toEqual(['lua']);
+    refuse(first, [entry, key, other]);
+    expect(held(first)).toEqual(['lua']);
+    expect(rollout.report(key)).toBeUndefined();
+    expect(rollout.report(other)).toMatchObject({ stage: 'quarantined' });
+  });
+
+  it('holds nothing against a filter that is tried along with the one that is known to be refused', () => {
+    const first = connect('first');
+    connect('last');
+    applyTwo();
+    const resource = (name: string, provenance: readonly string[]) =>
+      ({ typeUrl: typeUrls.listener, name, version: 'now', provenance }) as unknown as Resource;
+    rollout.refused(first.session, [resource('a', [key, other]), resource('b', [key])], 'no');
+    expect(rollout.report(key)).toMatchObject({ stage: 'quarantined' });
+    expect(rollout.report(other)).toMatchObject({ stage: 'trial', proxies: 2 });
+  });
+
+  it('is quarantined when the proxies that try it go without a word again and again', () => {
+    const all = Array.from({ length: 9 }, (_, index) => connect(`proxy-${index}`));
+    start({ canaries: 1, deadlineMs: 5000 });
+    proxies.push(...all);
+    apply(filterAt(1));
+    for (const proxy of all.slice(0, 2)) disconnect(proxy);
+    expect(rollout.report(key)).toMatchObject({ stage: 'trial', proxies: 1 });
+    disconnect(all[2]!);
+    expect(rollout.report(key)).toMatchObject({
+      stage: 'quarantined',
+      message: expect.stringMatching(
+        /^3 times in a row .*: shop\/proxy-0, shop\/proxy-1, shop\/proxy-2 \(every proxy is served nothing/,
+      ),
+    });
+    expect(generationsOf(...all.slice(3))).toEqual(Array(6).fill(undefined));
+  });
+
+  it('waits for a proxy that went without a word to come back, until the deadline', () => {
+    const first = connect('first');
+    apply(filterAt(1));
+    acknowledge(first);
+    apply(filterAt(2));
+    disconnect(first);
+    const back = connect('first');
+    expect(generationsOf(back)).toEqual([1]);
+    clock.advance(5000);
+    rollout.decide();
+    expect(generationsOf(back)).toEqual([2]);
+    expect(rollout.report(key)).toMatchObject({ stage: 'trial', proxies: 1 });
+    disconnect(back);
+    clock.advance(5000);
+    rollout.decide();
+    expect(rollout.report(key)).toBeUndefined();
+    expect(generationsOf(back)).toEqual([2]);
   });
 });

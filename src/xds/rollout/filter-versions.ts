@@ -75,6 +75,12 @@ export class FilterVersions {
     });
   }
 
+  /** A refusal of what is served, while a newer generation is on trial or in quarantine: everybody else gets the generation before it. */
+  retreat(key: ObjectKey): void {
+    const { previous, trial, quarantine } = this.#standings.get(key) ?? {};
+    this.#set(key, { served: previous, trial, quarantine });
+  }
+
   /** What a proxy gets, in Istio's order: the root namespace's first, each by priority, age, name. */
   select(node: ProxyNode, rootNamespace: string): FilterSelection {
     const filters = this.#served.select(node.namespace, node.labels, rootNamespace);
