@@ -6,24 +6,14 @@ import { serviceEntryKind } from './api/index.ts';
 import { leaseName } from './operator.ts';
 import { objectPath } from './runtime/client/resource-path.ts';
 import { type Lease, leaseKind } from './runtime/leader-election/lease.ts';
-import { type RunningChild, startChild } from './runtime/testenv/child-process.ts';
-import { findLoopbackPort } from './runtime/testenv/loopback-port.ts';
 import { createCertificateAuthority } from './runtime/testenv/pki.ts';
 import { describeApi } from './runtime/testing/describe-api.ts';
 import { eventually } from './runtime/testing/eventually.ts';
 import type { PublishedObject } from './status/published-status.ts';
 import { ChangingWorld } from './testing/changing-world.ts';
+import { type OperatorProcess, startOperatorProcess } from './testing/operator-process.ts';
 import { expectAsFromNothing } from './testing/reference-plane.ts';
 import { mixedProxies, SimulatedFleet } from './testing/simulated-fleet.ts';
-
-const weft = join(import.meta.dirname, '../bin/weft');
-
-/** `weft operator` as a process. */
-interface Replica {
-  readonly process: RunningChild;
-  readonly xds: string;
-  readonly replicaPort: number;
-}
 
 /** Longer than the lease of production, with what the next leader then waits for the others and what a silent one is given. */
 const takeOverMs = 40_000;
@@ -32,38 +22,17 @@ describeApi(
   'replicas of weft operator, each a process',
   (env) => {
     const fleet = new SimulatedFleet();
-    const replicas: Replica[] = [];
+    const replicas: OperatorProcess[] = [];
     let folder: string;
     let flags: string[];
     let world: ChangingWorld;
 
-    const start = async (): Promise<Replica> => {
-      const replicaPort = await findLoopbackPort();
-      const process_ = await startChild('weft operator', process.execPath, [
-        ...[
-          weft,
-          'operator',
-          '--kubeconfig',
-          env().kubeConfigFile,
-          '--namespace',
-          'weft-system',
-          '--log-format',
-          'json',
-          '--secure=false',
-        ],
-        ...['xds', 'http', 'metrics', 'health'].flatMap((port) => [`--${port}-bind`, '127.0.0.1:0']),
-        ...['--replica-bind', `127.0.0.1:${replicaPort}`, ...flags],
-      ]);
-      let xds: string | undefined;
-      await eventually(() => {
-        xds = /"xds":"([^"]+)"/.exec(process_.log())?.[1];
-        expect(xds, process_.log()).toBeDefined();
-      }, 30_000);
-      const replica = { process: process_, xds: xds!, replicaPort };
+    const start = async (): Promise<OperatorProcess> => {
+      const replica = await startOperatorProcess(env().kubeConfigFile, flags);
       replicas.push(replica);
       return replica;
     };
-    const leader = async (): Promise<Replica | undefined> => {
+    const leader = async (): Promise<OperatorProcess | undefined> => {
       const path = objectPath(leaseKind, `weft-system/${leaseName}`);
       const { spec } = await env().rest.request<Lease>({ path });
       return replicas.find(({ replicaPort }) => spec?.holderIdentity?.endsWith(`_127.0.0.1:${replicaPort}`));

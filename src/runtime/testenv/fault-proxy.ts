@@ -15,6 +15,8 @@ export interface FaultProxy {
   heal(): void;
   /** Resets the connections of all watches that are open, now. */
   cutWatches(): void;
+  /** Resets every connection, now: what hung, breaks. */
+  cutAll(): void;
   /** How many watches are open. */
   readonly openWatches: number;
   /** Ends the proxy and its connections; may be called twice. */
@@ -74,6 +76,10 @@ class RunningFaultProxy implements FaultProxy {
 
   cutWatches(): void {
     for (const socket of this.#watches) socket.resetAndDestroy();
+  }
+
+  cutAll(): void {
+    for (const socket of this.#sockets) socket.resetAndDestroy();
   }
 
   async stop(): Promise<void> {
