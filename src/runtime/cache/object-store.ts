@@ -30,6 +30,7 @@ export class ObjectStore<T extends KubernetesObject = KubernetesObject> {
   readonly #onError: StoreErrorListener;
   #delivering = false;
   #hasSynced = false;
+  #source: string | undefined;
 
   /** `onError` hears of listeners and index functions that throw; the others and the source are not disturbed. Default: nobody does. */
   constructor(kind: ResourceKind<T>, onError: StoreErrorListener = () => {}) {
@@ -39,6 +40,11 @@ export class ObjectStore<T extends KubernetesObject = KubernetesObject> {
 
   get size(): number {
     return this.#objects.size;
+  }
+
+  /** Who writes this store; undefined while nobody does: then a read finds nothing, and nobody is told anything. */
+  get source(): string | undefined {
+    return this.#source;
   }
 
   /** True once the source's first list is in. */
@@ -79,6 +85,15 @@ export class ObjectStore<T extends KubernetesObject = KubernetesObject> {
     });
     for (const [key, object] of this.#objects) index.replace(key, undefined, object);
     this.#indexes.set(name, index);
+  }
+
+  /** Source only: says that it writes this store from now on. Throws if another one does: each would delete what the other brought. */
+  claim(source: string): void {
+    if (this.#source !== undefined)
+      throw new Error(
+        `the cache is filled with ${nameOfKind(this.kind)} by ${this.#source} already; ${source} cannot fill it too`,
+      );
+    this.#source = source;
   }
 
   /** Source only: the object is now so. Without effect if the present one has the same resource version. */
@@ -179,3 +194,6 @@ export class ObjectStore<T extends KubernetesObject = KubernetesObject> {
     }
   }
 }
+
+const nameOfKind = <T extends KubernetesObject>({ plural, group }: ResourceKind<T>): string =>
+  group === '' ? plural : `${plural}.${group}`;

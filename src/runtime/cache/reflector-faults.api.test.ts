@@ -50,6 +50,18 @@ describeApi(
       expect(reflector.status().lists).toBe(1);
     });
 
+    it('asks for pages again after it was not permitted to list for a while', async () => {
+      const { proxy, reflector } = await create({ pageSize: 1 });
+      for (const name of ['a', 'b', 'c']) await world.write(name, '1');
+      const forbidden = proxy.inject({ type: 'status', status: 403, match: lists });
+      await world.start({ synced: false });
+      await eventually(() => expect(forbidden.hits).toBeGreaterThan(2));
+      const pages = proxy.inject({ type: 'latency', delayMs: 0, match: ({ url }) => url.includes('continue=') });
+      forbidden.remove();
+      await eventually(() => expect(reflector.status().phase).toBe('watching'));
+      expect(pages.hits).toBe(2);
+    });
+
     it.each([
       ['410', { type: 'status', status: 410 }],
       ['429', { type: 'status', status: 429, retryAfterSeconds: 1 }],

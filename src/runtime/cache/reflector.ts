@@ -1,4 +1,5 @@
 import { sleep } from '../abort.ts';
+import { isGone } from '../client/api-error.ts';
 import { Backoff } from '../client/backoff.ts';
 import { listPages } from '../client/list-pages.ts';
 import { type WatchEvent, watchEvents } from '../client/watch-events.ts';
@@ -46,12 +47,14 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
   #lists = 0;
   #watches = 0;
 
+  /** Throws if the store has a source already. */
   constructor(options: ReflectorOptions<T>) {
     const { kind, clock = systemClock, logger = silentLogger, random = Math.random } = options;
     this.#options = options;
     this.#clock = clock;
     this.#resource = kind.group === '' ? kind.plural : `${kind.plural}.${kind.group}`;
     this.#logger = logger.child({ resource: this.#resource });
+    options.store.claim(`a reflector of ${this.#resource}`);
     const backoff = { baseMs: options.backoffBaseMs ?? 800, maxMs: options.backoffMaxMs ?? 30_000, random };
     this.#listBackoff = new Backoff(backoff);
     this.#watchBackoff = new Backoff(backoff);
@@ -219,7 +222,7 @@ export class Reflector<T extends KubernetesObject = KubernetesObject> {
     if (this.#problem === text) this.#logger.debug(message, { problem: text });
     else this.#logger.warn(message, { problem: text });
     this.#problem = text;
-    if (wasListing && remedy === 'relist' && !isMissing) this.#expiredLists++;
+    if (wasListing && isGone(error)) this.#expiredLists++;
     if (remedy === 'relist' || this.#watchBackoff.failures >= maxWatchFailures) this.#mustList = true;
     if (isMissing && wasListing) this.#noteMissing();
     else this.#missingSinceMs = undefined;

@@ -1,5 +1,6 @@
 import { Registry } from 'prom-client';
 import { describe, expect, it } from 'vitest';
+import { Cache } from '../cache/cache.ts';
 import { Controller } from '../controller.ts';
 import { silentLogger } from '../logger.ts';
 import { reconcilerOf } from '../reconciler.ts';
@@ -176,7 +177,23 @@ describe('manager', () => {
     const { manager } = createManager();
     manager.sourceOf(widgetKind);
     manager.sourceOf(widgetKind);
-    expect(() => manager.reflect({ kind: widgetKind })).toThrow('filled with widgets.example.com already');
+    expect(() => manager.reflect({ kind: widgetKind })).toThrow('filled with widgets.example.com by a reflector');
+  });
+
+  it('fills the cache with a kind that got an index, or was looked for, before anything watched it', () => {
+    const { manager } = createManager();
+    manager.cache.store(widgetKind).addIndex('by value', ({ spec }) => [spec.value]);
+    expect(manager.cache.find(widgetKind)!.source).toBeUndefined();
+    manager.sourceOf(widgetKind);
+    expect(manager.cache.find(widgetKind)!.source).toBe('a reflector of widgets.example.com');
+  });
+
+  it('leaves a kind to the source that fills the cache with it', () => {
+    const cache = new Cache();
+    const { manager } = createManager({ cache });
+    cache.store(widgetKind).claim('another source');
+    manager.sourceOf(widgetKind);
+    expect(() => manager.reflect({ kind: widgetKind })).toThrow('by another source already');
   });
 
   it('serves probes and metrics from before the caches until the end', async () => {
@@ -251,6 +268,21 @@ describe('manager with leader election', () => {
     expect(second.journal).toEqual(['start other', 'start leader']);
     second.manager.stop();
     await two;
+  });
+
+  it('leads without an election until the leader’s runnables have ended', async () => {
+    const { manager, add } = createManager();
+    const held = add('leader', 'leader', { held: true });
+    expect(manager.isLeading).toBe(false);
+    const run = manager.start();
+    await manager.elected;
+    expect(manager.isLeading).toBe(true);
+    manager.stop();
+    await settle();
+    expect(manager.isLeading).toBe(true);
+    held.end();
+    await run;
+    expect(manager.isLeading).toBe(false);
   });
 
   it('keeps the lease of leader runnables that did not end', async () => {

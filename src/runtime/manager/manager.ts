@@ -87,9 +87,12 @@ export class Manager extends OperatorShell {
     return this.#elected.promise;
   }
 
-  /** Whether this replica may act as the leader at this moment; see `LeaderElector.isLeading`. Without an election: once started. */
+  /**
+   * Whether this replica may act as the leader at this moment; see `LeaderElector.isLeading`. Without an election: from the start until
+   * the leader's runnables have ended, so that they can finish what they do.
+   */
   get isLeading(): boolean {
-    return this.#elector ? this.#elector.isLeading : this.#state === 'started';
+    return this.#elector ? this.#elector.isLeading : this.#state === 'started' || this.#groups.leader.running.length > 0;
   }
 
   /** Who holds the lease, as last seen; undefined without an election. */
@@ -130,14 +133,13 @@ export class Manager extends OperatorShell {
    * of all of its objects; {@link reflect} beforehand narrows that.
    */
   sourceOf<T extends KubernetesObject>(kind: ResourceKind<T>): Source<T> {
-    if (!this.cache.find(kind)) this.reflect({ kind });
+    if (this.cache.find(kind)?.source === undefined) this.reflect({ kind });
     return informerSource(this.cache, kind);
   }
 
-  /** Keeps the cache in step with these objects of the API server. Throws if something fills the cache with the kind already. */
+  /** Keeps the cache in step with these objects of the API server. Throws if something else fills the cache with the kind. */
   reflect<T extends KubernetesObject>(reflected: ReflectedKind<T>): void {
     const { kind } = reflected;
-    if (this.cache.find(kind)) throw new Error(`the cache is filled with ${kind.plural}.${kind.group} already`);
     const store = this.cache.store(kind);
     const reflector = new Reflector({ ...reflected, store, rest: this.rest, logger: this.logger, clock: this.clock });
     this.add({

@@ -79,7 +79,7 @@ export class FileSource implements Runnable {
       },
       onProblem: (path, message) => this.#setPathProblem(path, message),
     });
-    for (const kind of kinds) cache.store(kind);
+    for (const kind of kinds) cache.store(kind).claim('a file source');
   }
 
   /** Everything that is wrong now, by file and line. */
