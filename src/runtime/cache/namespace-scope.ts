@@ -35,7 +35,7 @@ export class NamespaceScope<T extends KubernetesObject> {
   readonly #clock: Clock;
   /** Each with a mark of its own: one that left and joined again is not the same. */
   readonly #joining = new Map<string, symbol>();
-  /** Resource versions of what the watch saw deleted while a list was on its way. */
+  /** Resource versions of what the watch saw deleted in namespaces that are joining. */
   readonly #deleted = new Map<ObjectName, string>();
   /** Those of them whose objects the list of all that is on its way brings. */
   readonly #covered = new Set<string>();
@@ -70,8 +70,9 @@ export class NamespaceScope<T extends KubernetesObject> {
 
   /** The watch saw the object deleted. */
   deleted(object: T): void {
-    const { resourceVersion } = object.metadata;
-    if (this.#joining.size > 0 && resourceVersion !== undefined) this.#deleted.set(objectName(object as never), resourceVersion);
+    const { namespace, resourceVersion } = object.metadata;
+    if (this.#joining.has(namespace) && resourceVersion !== undefined)
+      this.#deleted.set(objectName(object as never), resourceVersion);
   }
 
   /** A list of all namespaces begins: it brings those that are kept by now. */
@@ -106,6 +107,7 @@ export class NamespaceScope<T extends KubernetesObject> {
       } catch (error) {
         if (signal.aborted) return;
         logger.warn('A namespace could not be listed; trying again', { namespace, error });
+        this.#putLast(namespace);
         await sleep(this.#clock, backoff.next(), signal);
       }
     }
@@ -129,6 +131,14 @@ export class NamespaceScope<T extends KubernetesObject> {
       if (kept) store.apply(kept);
     }
     this.#joining.delete(namespace);
+  }
+
+  /** One that fails again and again holds up no other. */
+  #putLast(namespace: string): void {
+    const mark = this.#joining.get(namespace);
+    if (mark === undefined) return;
+    this.#joining.delete(namespace);
+    this.#joining.set(namespace, mark);
   }
 
   async #changes(signal: AbortSignal): Promise<void> {

@@ -177,6 +177,24 @@ describeApi(
       await eventually(() => expect(values()).toEqual(['in/marker=1', 'out/a=2']));
     });
 
+    it('lets no namespace wait for another that cannot be listed', async () => {
+      const kept = new Set<string>();
+      await write('out', 'a', '1');
+      const source = new KubernetesCacheSource({
+        rest,
+        cache,
+        kinds: [{ kind: widgetKind }],
+        keepsNamespace: (name) => kept.has(name),
+      });
+      start(source);
+      await source.waitForReady(stopped.signal);
+      const failed = proxy.inject({ type: 'status', status: 500, match: ({ object }) => object === 'broken/' });
+      for (const name of ['broken', 'out']) kept.add(name);
+      source.namespacesChanged(['broken', 'out']);
+      await eventually(() => expect(values()).toEqual(['out/a=1']));
+      expect(failed.hits).toBeGreaterThan(0);
+    });
+
     it('tries a namespace again that could not be listed', async () => {
       const kept = new Set<string>();
       await write('out', 'a', '1');
