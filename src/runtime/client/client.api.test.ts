@@ -152,8 +152,15 @@ describeApi(
       rest.close();
     });
 
+    it('makes nothing whose namespace does not fit the kind, and says what is missing', async () => {
+      const create = client.create(configMapKind, configMap('/a', '1'));
+      await expect(create).rejects.toThrow('cannot create ConfigMap "a": this kind lies in a namespace: set metadata.namespace');
+    });
+
     it('does not read a cache that nothing fills', () => {
-      expect(() => client.get(widgetKind, name)).toThrow(/cannot read widgets.example.com from the cache: no source watches it/);
+      expect(() => client.get(widgetKind, name)).toThrow(
+        /cannot read widgets.example.com from the cache: nothing fills it with this kind/,
+      );
     });
   },
   { crds: [widgetCrd] },

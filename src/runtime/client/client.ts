@@ -117,14 +117,18 @@ export class Client {
     return objects;
   }
 
-  /** Makes the object. Its name may be left to the API server by `metadata.generateName`. */
+  /** Makes the object. Its name may be left to the API server by `metadata.generateName`. Rejects if the namespace does not fit the kind. */
   async create<T extends KubernetesObject>(
     kind: ResourceKind<T>,
     object: DeepReadonly<T>,
     options: WriteOptions = {},
   ): Promise<T> {
-    const path = resourcePath(kind, object.metadata.namespace);
-    return this.#write(kind, 'POST', path, object, options);
+    const { namespace, name, generateName } = object.metadata as typeof object.metadata & { generateName?: string };
+    if ((namespace !== '') !== (kind.scope === 'Namespaced')) {
+      const wanted = kind.scope === 'Namespaced' ? 'lies in a namespace: set metadata.namespace' : 'lies in no namespace';
+      throw new Error(`cannot create ${kind.kind} "${name || `${generateName}*`}": this kind ${wanted}`);
+    }
+    return this.#write(kind, 'POST', resourcePath(kind, namespace), object, options);
   }
 
   /** Replaces the object; with `metadata.resourceVersion` a conflict if it has changed since. Leaves the status alone where that is a subresource. */
@@ -186,7 +190,10 @@ export class Client {
   #store<T extends KubernetesObject>(kind: ResourceKind<T>) {
     const store = this.#cache.find(kind);
     if (store?.hasSynced) return store;
-    const why = store ? 'its first list is not in yet; wait for the cache to sync' : 'no source watches it';
+    const why =
+      store?.source === undefined
+        ? 'nothing fills it with this kind; watch the kind with a controller, or call reflect of the manager'
+        : 'its first list is not in yet; wait for the cache to sync';
     throw new Error(`cannot read ${kind.plural}.${kind.group} from the cache: ${why} (getLive and listLive ask the API server)`);
   }
 
