@@ -44,12 +44,13 @@ export class TerminalError extends Error {
   override readonly name = 'TerminalError';
 }
 
-/** True for a {@link TerminalError} and for an error with one among its causes. */
+/** True for a {@link TerminalError} and for an error with one among its causes, or among those that it joins. */
 export function isTerminal(error: unknown): boolean {
-  const seen = new Set<unknown>();
-  for (let at = error; at instanceof Error && !seen.has(at); at = at.cause) {
-    if (at instanceof TerminalError) return true;
-    seen.add(at);
+  const found = new Set<unknown>([error]);
+  for (const each of found) {
+    if (each instanceof TerminalError) return true;
+    if (each instanceof AggregateError) for (const joined of each.errors) found.add(joined);
+    if (each instanceof Error) found.add(each.cause);
   }
   return false;
 }
