@@ -49,7 +49,8 @@ export async function startHttpServer(
   });
   if (upgrade) server.on('upgrade', upgrade);
   return new Promise((resolve, reject) => {
-    server.once('error', (cause) => reject(new Error(`cannot listen on ${host}:${port} (${flag}): ${cause.message}`, { cause })));
+    // Not only once: what it says later (it may not accept for a moment) must not end the process.
+    server.on('error', (cause) => reject(new Error(`cannot listen on ${host}:${port} (${flag}): ${cause.message}`, { cause })));
     server.listen(port, host, () => {
       const bound = server.address() as AddressInfo;
       resolve({

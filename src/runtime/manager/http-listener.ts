@@ -110,7 +110,8 @@ export class HttpListener implements Runnable {
 /** Resolves with `host:port` as bound. Rejects with address and reason. */
 export async function listen(server: Server, { host, port }: BindAddress): Promise<string> {
   const listening = Promise.withResolvers<void>();
-  server.once('error', (cause) => {
+  // Not only once: what a server that listens already says later (it may not accept for a moment) must not end the process.
+  server.on('error', (cause) => {
     listening.reject(new Error(`cannot listen on ${host ?? '*'}:${port}: ${cause.message}`, { cause }));
   });
   server.listen({ host, port }, listening.resolve);
