@@ -70,10 +70,16 @@ export interface TestPod {
   token(audience?: string): Promise<string>;
 }
 
+/** What a pod is made of. */
+export interface PodSketch extends Omit<TestPod, 'token'> {
+  readonly labels?: Record<string, string>;
+  readonly annotations?: Record<string, string>;
+}
+
 /** Makes a pod with an address; its namespace must be there. */
 export async function makePod(
   rest: RestClient,
-  { namespace, name, serviceAccount, ip, labels = {} }: Omit<TestPod, 'token'> & { labels?: Record<string, string> },
+  { namespace, name, serviceAccount, ip, labels = {}, annotations = {} }: PodSketch,
 ): Promise<TestPod> {
   const root = `/api/v1/namespaces/${namespace}`;
   await rest
@@ -82,7 +88,7 @@ export async function makePod(
       if (error.reason !== 'AlreadyExists') throw error;
     });
   const spec = { serviceAccountName: serviceAccount, containers: [{ name: 'main', image: 'main' }] };
-  const body = { metadata: { name, labels }, spec };
+  const body = { metadata: { name, labels, annotations }, spec };
   const { metadata } = await rest.request<{ metadata: { uid: string } }>({ method: 'POST', path: `${root}/pods`, body });
   await rest.request({
     method: 'PATCH',
