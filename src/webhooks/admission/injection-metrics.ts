@@ -1,8 +1,5 @@
 import { Counter, Histogram, type Registry } from 'prom-client';
 
-/** What the injector counts. */
-export type InjectionMetrics = ReturnType<typeof createInjectionMetrics>;
-
 /** Registers the metrics, under Istio's names (istio pkg/kube/inject/monitoring.go), so that its dashboards work. */
 export function createInjectionMetrics(registry: Registry) {
   const registers = [registry];
