@@ -14,6 +14,7 @@ import { CertificateValue } from '../../runtime/webhook/certificates.ts';
 import type { DirtyObjects, Propagation } from '../../xds/ledger.ts';
 import { startHttpServer } from '../http-server.ts';
 import { Follower, type FollowerOptions } from './follower.ts';
+import { LineReader } from './line-reader.ts';
 import { MergedPropagation } from './merged-propagation.ts';
 import { ReplicaHub } from './replica-hub.ts';
 import { replicationProtocol } from './replica-line.ts';
@@ -26,11 +27,14 @@ class Counts {
   acked = 0;
   asked = 0;
   #listener: (objects: DirtyObjects) => void = () => {};
+  /** Objects that no proxy has anything of. */
+  readonly free = new Set<string>();
   readonly ledger: FollowerOptions['ledger'] = {
-    propagation: (): Propagation => {
+    propagation: (key): Propagation => {
       this.asked++;
+      const affected = this.free.has(key) ? 0 : 1_000_000;
       return {
-        ...{ affected: 1_000_000, acked: this.acked, rejected: 0, pending: 1_000_000 - this.acked, rejections: [] },
+        ...{ affected, acked: this.acked, rejected: 0, pending: 1_000_000 - this.acked, rejections: [] },
         ...{ laggards: ['x'.repeat(400)], pendingSince: undefined, revision: 1, current: true },
       };
     },
@@ -122,6 +126,41 @@ describe('Follower', () => {
       sockets[0]!.resume();
       await eventually(() => expect([newest.size, new Set(newest.values())]).toEqual([objects, new Set([50])]));
     });
+  });
+
+  it('tells a new leader of what was deleted before, while its proxies still have something of it', async () => {
+    const counts = new Counts(3);
+    const told: { type: string; key?: string; generation?: number; affected?: number }[] = [];
+    const sockets: Duplex[] = [];
+    const server = createServer().on('upgrade', (_request, socket: Duplex) => {
+      socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${replicationProtocol}\r\n\r\n`);
+      const reader = new LineReader();
+      socket.on('data', (piece: Buffer) => told.push(...([...reader.push(piece)] as typeof told))).on('error', () => {});
+      sockets.push(socket);
+    });
+    await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+    let leader: string | undefined;
+    follow(counts, { leader: () => leader });
+    await new Promise((resolve) => setImmediate(resolve));
+    for (const index of [1, 2]) counts.mesh.verdicts.delete(keyOf(index));
+    counts.free.add(keyOf(2));
+    leader = `leader_127.0.0.1:${(server.address() as AddressInfo).port}`;
+    await eventually(() => expect(told.map(({ type }) => type)).toContain('synced'));
+    expect(told.slice(0, -1).map(({ type, key, generation }) => [type, key, generation])).toEqual([
+      ['object', keyOf(0), 1],
+      ['object', keyOf(1), undefined],
+      ['gone', keyOf(2), undefined],
+    ]);
+    counts.free.add(keyOf(1));
+    counts.move();
+    await eventually(() => expect(told).toContainEqual({ type: 'gone', key: keyOf(1) }));
+    // It is over: the next leader hears nothing of it.
+    told.length = 0;
+    sockets[0]!.destroy();
+    await eventually(() => expect(told.map(({ type }) => type)).toContain('synced'));
+    expect(told.filter(({ key }) => key !== undefined).map(({ key }) => key)).toEqual([keyOf(0)]);
+    for (const socket of sockets) socket.destroy();
+    await new Promise((resolve) => server.close(resolve));
   });
 
   it('keeps its token from a network without TLS, unless told that this is right', async () => {

@@ -7,6 +7,7 @@ import { type Logger, silentLogger } from '../../runtime/logger.ts';
 import type { Runnable } from '../../runtime/runnable.ts';
 import type { Ledger } from '../../xds/ledger.ts';
 import { connectToLeader, type FollowerTls } from './connect-to-leader.ts';
+import { DepartedObjects } from './departed-objects.ts';
 import { LocalCounts } from './local-counts.ts';
 import { addressOfIdentity } from './replica-identity.ts';
 import { heartbeatMs, silenceMs } from './replica-line.ts';
@@ -55,6 +56,7 @@ export class Follower implements Runnable {
   async start(signal: AbortSignal): Promise<void> {
     const { identity, leader, pollMs = 500 } = this.#options;
     const backoff = new Backoff({ baseMs: 200, maxMs: 5_000 });
+    const departed = new DepartedObjects(this.#options.mesh, this.#options.ledger);
     while (!signal.aborted) {
       const holder = leader();
       const address = holder === undefined || holder === identity ? undefined : addressOfIdentity(holder);
@@ -70,7 +72,7 @@ export class Follower implements Runnable {
         const socket = await connectToLeader({ address, identity, token, tls, allowPlaintext, signal });
         backoff.reset();
         this.#problem = '';
-        await this.#stream(socket, holder!, signal);
+        await this.#stream(socket, holder!, departed, signal);
       } catch (error) {
         if (!signal.aborted) {
           const why = error instanceof Error ? error.message : String(error);
@@ -80,6 +82,7 @@ export class Follower implements Runnable {
       await this.#rest(backoff.next(), holder!, signal);
       if (leader() !== holder) backoff.reset();
     }
+    departed.close();
   }
 
   #tell(problem: string): void {
@@ -99,7 +102,7 @@ export class Follower implements Runnable {
   }
 
   /** Sends counts until the connection ends, the leader falls silent, another one leads, or the signal aborts. */
-  #stream(socket: Duplex, holder: string, signal: AbortSignal): Promise<void> {
+  #stream(socket: Duplex, holder: string, departed: DepartedObjects, signal: AbortSignal): Promise<void> {
     const { mesh, ledger, leader, pollMs = 500 } = this.#options;
     const clock = this.#clock;
     return new Promise((resolve) => {
@@ -112,7 +115,7 @@ export class Follower implements Runnable {
       const pumpSoon = () => {
         if (!isFull) cancelPump ??= clock.setTimer(pump, 0);
       };
-      const counts = new LocalCounts({ mesh, ledger, clock }, pumpSoon);
+      const counts = new LocalCounts({ mesh, ledger, departed, clock }, pumpSoon);
       const send = (lines: readonly object[]) => {
         isFull = !socket.write(lines.map((line) => `${JSON.stringify(line)}\n`).join(''));
         if (!isFull) pumpSoon();

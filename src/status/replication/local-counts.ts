@@ -3,11 +3,14 @@ import type { ObjectKey } from '../../mesh/object-key.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Ledger } from '../../xds/ledger.ts';
 import type { PatchReport } from '../../xds/proxy-class.ts';
+import type { DepartedObjects } from './departed-objects.ts';
 import { maxFailedPatches, maxPatches, type ObjectLine, type ReplicaLine } from './replica-line.ts';
 
 export interface LocalCountsOptions {
   readonly mesh: Mesh;
   readonly ledger: Pick<Ledger, 'propagation' | 'onDirty'>;
+  /** Outlives the connection; told when the leader has heard of an object's end. */
+  readonly departed: DepartedObjects;
   readonly clock: Clock;
 }
 
@@ -25,9 +28,13 @@ export class LocalCounts {
 
   /** @param onDirty told that {@link take} may have something */
   constructor(options: LocalCountsOptions, onDirty: () => void) {
-    const { mesh, ledger } = options;
+    const { mesh, ledger, departed } = options;
     this.#options = options;
     for (const key of mesh.verdicts.keys()) this.#dirty.add(key);
+    for (const key of departed.keys()) {
+      this.#dirty.add(key);
+      this.#said.set(key, '');
+    }
     const mark = (keys: Iterable<ObjectKey>) => {
       for (const key of keys) this.#dirty.add(key);
       onDirty();
@@ -47,6 +54,7 @@ export class LocalCounts {
       if (line.type === 'gone') {
         this.#said.delete(key);
         this.#goneAtRevision.delete(key);
+        this.#options.departed.forget(key);
         return line;
       }
       // How long is no change in itself.
