@@ -51,7 +51,7 @@ describe('readPatchValue', () => {
   });
 
   it('says why a value does not fit', () => {
-    expect(() => readPatchValue('CLUSTER', { connect_timeout: 'soon' }, types)).toThrow(/Duration.*"soon"/);
+    expect(() => readPatchValue('CLUSTER', { connect_timeout: 'soon' }, types)).toThrow(/"soon" is not a duration/);
     expect(() => readPatchValue('HTTP_FILTER', { typed_config: { a: 1 } }, types)).toThrow(/"@type"/);
     let deep: unknown = {};
     for (let level = 0; level < 100_000; level++) deep = { metadata: deep };

@@ -1,4 +1,12 @@
-import { type DescField, type DescMessage, fromJson, type JsonValue, type Message, type Registry } from '@bufbuild/protobuf';
+import {
+  type DescField,
+  type DescMessage,
+  fromJson,
+  type JsonObject,
+  type JsonValue,
+  type Message,
+  type Registry,
+} from '@bufbuild/protobuf';
 import { parseDurationMs } from '../duration.ts';
 import type { Place } from '../finding.ts';
 import { shown } from '../structure.ts';
@@ -36,13 +44,54 @@ function messageOf(applyTo: ApplyTo, types: Registry): DescMessage {
  */
 export function checkPatchValue(applyTo: ApplyTo, value: Readonly<Record<string, unknown>>, types: Registry, place: Place): void {
   const message = messageOf(applyTo, types);
-  const problem = problemOf(() => read(message, value, types, true));
-  if (problem) {
-    place.error(`does not fit Envoy's ${message.typeName}: ${problem}`);
-    return;
-  }
+  if (reportMisfit(message, value, types, place)) return;
   checkTypes(value, types, place);
   place.warning(problemOf(() => read(message, value, types, false)));
+}
+
+/** Reports what cannot be read, as deep inside as it can be told; answers whether there is anything. */
+function reportMisfit(message: DescMessage, value: unknown, types: Registry, place: Place): boolean {
+  const problem = problemOf(() => read(message, value, types, true));
+  if (!problem) return false;
+  for (const part of partsOf(message, value, types)) {
+    if (reportMisfit(part.message, part.value, types, place.at(...part.segments))) return true;
+  }
+  const keys = isObject(value) && !message.typeName.startsWith('google.protobuf.') ? Object.keys(value) : [];
+  const alone = keys.find((key) => problemOf(() => read(message, { [key]: (value as JsonObject)[key] }, types, true)));
+  (alone === undefined ? place : place.at(alone)).error(`does not fit Envoy's ${message.typeName}: ${problem}`);
+  return true;
+}
+
+interface ValuePart {
+  readonly message: DescMessage;
+  readonly value: unknown;
+  readonly segments: readonly (string | number)[];
+}
+
+/** The messages directly inside a value. */
+function* partsOf(message: DescMessage, value: unknown, types: Registry): Generator<ValuePart> {
+  if (!isObject(value)) return;
+  if (message.typeName === 'google.protobuf.Any') {
+    const { '@type': typeUrl, ...fields } = value;
+    const held = typeof typeUrl === 'string' ? messageAt(typeUrl, types) : undefined;
+    if (held) yield { message: held, value: fields, segments: [] };
+    return;
+  }
+  if (message.typeName.startsWith('google.protobuf.')) return;
+  for (const [key, entry] of Object.entries(value)) {
+    const field = fieldsOf(message).get(key);
+    if (!field?.message) continue;
+    if (field.fieldKind === 'message') yield { message: field.message, value: entry, segments: [key] };
+    else if (field.fieldKind === 'list' ? Array.isArray(entry) : isObject(entry)) {
+      for (const [at, item] of Object.entries(entry as object)) {
+        yield { message: field.message, value: item, segments: [key, field.fieldKind === 'list' ? Number(at) : at] };
+      }
+    }
+  }
+}
+
+function isObject(value: unknown): value is Record<string, unknown> {
+  return typeof value === 'object' && value !== null && !Array.isArray(value);
 }
 
 function problemOf(attempt: () => unknown): string | undefined {
@@ -105,11 +154,12 @@ function normaliseAny(value: { [key: string]: JsonValue }, types: Registry): Jso
   return typeof normalised === 'object' && normalised !== null ? { '@type': typeUrl, ...(normalised as typeof fields) } : value;
 }
 
-/** Go's `1m30s` as protobuf's `90s`; anything else as it is, for protobuf to refuse. */
+/** Go's `1m30s` as protobuf's `90s`. Throws for what is none: protobuf-es reads `5sec` as five seconds. */
 function secondsOf(text: string): string {
   if (/^-?\d+(?:\.\d{1,9})?s$/.test(text)) return text;
   const durationMs = parseDurationMs(text);
-  return durationMs === undefined ? text : `${Number((durationMs / 1000).toFixed(9))}s`;
+  if (durationMs === undefined) throw new Error(`${shown(text)} is not a duration; write it like 10s, 1m30s or 0.25s`);
+  return `${Number((durationMs / 1000).toFixed(9))}s`;
 }
 
 const fieldCache = new WeakMap<DescMessage, ReadonlyMap<string, DescField>>();

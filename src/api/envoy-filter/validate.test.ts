@@ -68,7 +68,28 @@ describe('a rule of EnvoyFilter', () => {
     [
       'value fits',
       valued('CLUSTER', { name: 1 }),
-      /^error spec.configPatches\[0\].patch.value: does not fit Envoy's envoy.config.cluster.v3.Cluster: .*name.* expected string, got 1/,
+      /^error spec.configPatches\[0\].patch.value.name: does not fit Envoy's envoy.config.cluster.v3.Cluster: .*name.* expected string, got 1/,
+    ],
+    [
+      'value fits inside of lists',
+      valued('CLUSTER', { circuit_breakers: { thresholds: [{}, { max_requests: -1 }] } }),
+      /^error spec.configPatches\[0\].patch.value.circuit_breakers.thresholds\[1\].max_requests: .*-1 out of range/,
+    ],
+    [
+      'value fits inside of a typed_config',
+      valued('HTTP_FILTER', {
+        name: 'a',
+        typed_config: {
+          '@type': 'type.googleapis.com/envoy.extensions.filters.http.lua.v3.Lua',
+          source_codes: { a: { filename: 1 } },
+        },
+      }),
+      /^error spec.configPatches\[0\].patch.value.typed_config.source_codes.a.filename: .*expected string, got 1/,
+    ],
+    [
+      'durations are whole',
+      valued('CLUSTER', { connect_timeout: '5seconds' }),
+      /^error spec.configPatches\[0\].patch.value.connect_timeout: .*"5seconds" is not a duration; write it like 10s/,
     ],
     [
       'value has known fields',
