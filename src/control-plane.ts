@@ -9,6 +9,7 @@ import type { Controller } from './runtime/controller.ts';
 import type { Logger } from './runtime/logger.ts';
 import { MergedPropagation } from './status/replication/merged-propagation.ts';
 import { StatusTracker } from './status/status-tracker.ts';
+import type { PodFilters } from './xds/filter-source.ts';
 import { MeshClasses } from './xds/mesh-classes.ts';
 import { EnvoyFilterRollout } from './xds/rollout/envoy-filter-rollout.ts';
 import { defaultRolloutOptions, type RolloutOptions } from './xds/rollout/rollout-report.ts';
@@ -37,6 +38,7 @@ export interface ControlPlane {
   /** The counts of this replica, and of those that stream theirs to it. */
   readonly merged: MergedPropagation;
   readonly status: StatusTracker;
+  readonly podFilters: PodFilters;
   /** Follows no more changes; xDS is closed by whoever opened it. */
   close(): void;
 }
@@ -62,5 +64,6 @@ export function createControlPlane({ isCluster, ...options }: ControlPlaneOption
     status.close();
     merged.close();
   };
-  return { mesh, controllers, namespaces, xds, merged, status, close };
+  const podFilters: PodFilters = (namespace, labels) => rollout.served(namespace, labels);
+  return { mesh, controllers, namespaces, xds, merged, status, podFilters, close };
 }

@@ -66,7 +66,7 @@ export function addSecurity(manager: Manager, plane: ControlPlane, namespace: st
   const authority = addTrust(manager, namespace, options.trust, injected);
   const { inject = injectPod, webhookBind: bind } = options;
   const webhooks = addAdmission(manager, plane.mesh, authority, {
-    ...{ bind, config, inject, shapeBootstrap: bootstrapShaper(plane.mesh, logger) },
+    ...{ bind, config, inject, shapeBootstrap: bootstrapShaper(plane.podFilters, logger) },
   });
   const reviewer = new TokenReviewer({ rest, audiences, clock });
   const { authenticate } = new ProxyAuthenticator({ reviewer, pods, includes: takesPart, clock, logger, registry });

@@ -1,19 +1,19 @@
 import type { JsonObject } from '@bufbuild/protobuf';
-import type { Mesh } from './mesh/mesh.ts';
 import { parseObjectKey } from './mesh/object-key.ts';
 import type { Logger } from './runtime/logger.ts';
 import { patchBootstrap } from './translate/patches/patch-bootstrap.ts';
 import type { InjectionRequest } from './webhooks/injector/injection.ts';
+import type { PodFilters } from './xds/filter-source.ts';
 import { isMetBy } from './xds/fit-filters.ts';
 
 /**
- * Applies the BOOTSTRAP patches of the mesh's EnvoyFilters to the bootstraps of injected pods. A patch that does not apply is logged and
+ * Applies the BOOTSTRAP patches of EnvoyFilters to the bootstraps of injected pods. A patch that does not apply is logged and
  * left out: a filter must not keep the pods of a namespace from starting.
  */
-export function bootstrapShaper(mesh: Mesh, logger: Logger): NonNullable<InjectionRequest['shapeBootstrap']> {
+export function bootstrapShaper(filtersOf: PodFilters, logger: Logger): NonNullable<InjectionRequest['shapeBootstrap']> {
   return (bootstrap, { namespace, labels }) => {
     const { metadata = {} } = (bootstrap.node ?? {}) as { metadata?: Record<string, unknown> };
-    const selected = mesh.envoyFilters.select(namespace, labels, mesh.config.rootNamespace).map((filter) => ({
+    const selected = filtersOf(namespace, labels).map((filter) => ({
       filter,
       patches: filter.patches.filter((patch) => patch.applyTo === 'BOOTSTRAP' && isMetBy(patch, metadata)),
     }));

@@ -23,6 +23,9 @@ export interface FilterSource {
   select(node: ProxyNode): FilterSelection;
 }
 
+/** Which EnvoyFilters hold for a pod that has yet to start: none in quarantine, none on trial. */
+export type PodFilters = (namespace: string, labels: Readonly<Record<string, string>>) => readonly EnvoyFilter[];
+
 /** Straight from the mesh: the newest version holds for everyone at once. */
 export function filtersOf(mesh: Mesh): FilterSource {
   return {

@@ -73,6 +73,11 @@ export class EnvoyFilterRollout implements FilterSource {
     return this.#versions.select(node, this.#init.mesh.config.rootNamespace);
   }
 
+  /** What everybody of a namespace with these labels is served who tries nothing. */
+  served(namespace: string, labels: Readonly<Record<string, string>>): readonly EnvoyFilter[] {
+    return this.#versions.servedTo(namespace, labels, this.#init.mesh.config.rootNamespace);
+  }
+
   /** Decides who gets what of the generations that came since the last call. */
   decide(): void {
     const offered = [...this.#offered];

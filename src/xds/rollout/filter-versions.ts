@@ -81,9 +81,14 @@ export class FilterVersions {
     this.#set(key, { served: previous, trial, quarantine });
   }
 
+  /** What everybody gets who tries nothing, in Istio's order. */
+  servedTo(namespace: string, labels: Readonly<Record<string, string>>, rootNamespace: string): EnvoyFilter[] {
+    return this.#served.select(namespace, labels, rootNamespace);
+  }
+
   /** What a proxy gets, in Istio's order: the root namespace's first, each by priority, age, name. */
   select(node: ProxyNode, rootNamespace: string): FilterSelection {
-    const filters = this.#served.select(node.namespace, node.labels, rootNamespace);
+    const filters = this.servedTo(node.namespace, node.labels, rootNamespace);
     if (this.#unsettled.size === 0) return { filters, awaiting: [] };
     const awaiting: ObjectKey[] = [];
     let chosen: EnvoyFilterIndex | undefined;

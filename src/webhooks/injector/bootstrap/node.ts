@@ -29,6 +29,7 @@ export function buildNode(pod: Pod, workload: Workload, settings: InjectionSetti
       NODE_NAME: variable('NODE_NAME'),
       CLUSTER_ID: config.clusterName,
       MESH_ID: proxyConfig.meshId ?? config.meshId,
+      ...(config.istioVersion && { ISTIO_VERSION: config.istioVersion }),
       ...((labels['topology.istio.io/network'] || config.network) && {
         NETWORK: labels['topology.istio.io/network'] || config.network,
       }),

@@ -21,6 +21,8 @@ export const defaultInjectionConfig: InjectionConfig = {
   clusterName: 'Kubernetes',
   network: '',
   meshId: 'cluster.local',
+  // The release whose API and names these are: without one no EnvoyFilter that asks for a version would be for these proxies.
+  istioVersion: '1.30.3',
   imagePullPolicy: '',
   imagePullSecrets: [],
   defaultTemplates: ['sidecar'],

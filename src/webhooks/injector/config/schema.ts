@@ -117,6 +117,9 @@ export const injectionConfigSchema = record({
   clusterName: Type.String({ minLength: 1, description: 'CLUSTER_ID of the proxies.' }),
   network: Type.String({ description: 'NETWORK of the proxies. Empty: none.' }),
   meshId: Type.String({ minLength: 1, description: 'MESH_ID of the proxies.' }),
+  istioVersion: Type.String({
+    description: "ISTIO_VERSION of the proxies, which an EnvoyFilter's match.proxy.proxyVersion is compared with. Empty: none.",
+  }),
   imagePullPolicy: Type.String({ description: "Of the sidecar and of istio-init. Empty: Kubernetes' default." }),
   imagePullSecrets: Type.Array(Type.String({ minLength: 1 }), {
     description: 'Names of secrets that are added to injected pods.',
