@@ -18,62 +18,68 @@ const isPossible = (await findEnvoy()) !== undefined && (await canIntercept()).o
 const inUrl = (address: string) => (address.includes(':') ? `[${address}]` : address);
 
 describe.skipIf(!isPossible)('an injected pod under its own rules', () => {
-  it.each(['ipv4', 'ipv6'] as const)(
-    'answers the probes of a kubelet, %s first, past its capture',
-    { timeout: 60_000 },
-    async (first) => {
-      const network = await keep(createNetwork());
-      const { pod: inside, world } = network;
-      const ips = [inside.ipv4, inside.ipv6!];
-      if (first === 'ipv6') ips.reverse();
-      const pod = inject(
-        {
-          metadata: { name: 'web-1', namespace: 'shop' },
-          spec: {
-            containers: [
-              {
-                name: 'web',
-                readinessProbe: { httpGet: { path: '/ready', port: 8080 } },
-                livenessProbe: { tcpSocket: { port: 8081 } },
-                startupProbe: { tcpSocket: { port: 8082 } },
-              },
-            ],
-          },
+  it.each([
+    ['ipv4', 'REDIRECT'],
+    ['ipv6', 'REDIRECT'],
+    ['ipv4', 'TPROXY'],
+    ['ipv6', 'TPROXY'],
+  ] as const)('answers the probes of a kubelet, %s first, past its capture by %s', { timeout: 60_000 }, async (first, mode) => {
+    const network = await keep(createNetwork());
+    const { pod: inside, world } = network;
+    const ips = [inside.ipv4, inside.ipv6!];
+    if (first === 'ipv6') ips.reverse();
+    const pod = inject(
+      {
+        metadata: { name: 'web-1', namespace: 'shop', annotations: { 'sidecar.istio.io/interceptionMode': mode } },
+        spec: {
+          containers: [
+            {
+              name: 'web',
+              readinessProbe: { httpGet: { path: '/ready', port: 8080 } },
+              livenessProbe: { tcpSocket: { port: 8081 } },
+              startupProbe: { tcpSocket: { port: 8082 } },
+            },
+          ],
         },
-        { xds: { ...defaultInjectionConfig.xds, tls: false, address: '127.0.0.1:1', initialFetchTimeoutSeconds: 1 } },
-      );
-      const [command, ...args] = containerOf(pod, 'istio-init').command as string[];
-      await inside.exec(command!, args);
-      await keep(startEcho({ listen: `${inUrl(ips[0]!)}:8080`, netns: inside.netns }));
-      await keep(startEcho({ protocol: 'tcp', listen: `${inUrl(ips[0]!)}:8081`, netns: inside.netns }));
-      const sidecar = await keep(
-        startSidecar({ pod, facts: { name: 'web-1', namespace: 'shop', ips }, netns: inside.netns, uid: sidecarUid }),
-      );
+      },
+      { xds: { ...defaultInjectionConfig.xds, tls: false, address: '127.0.0.1:1', initialFetchTimeoutSeconds: 1 } },
+    );
+    const [command, ...args] = containerOf(pod, 'istio-init').command as string[];
+    await inside.exec(command!, args);
+    await keep(startEcho({ listen: `${inUrl(ips[0]!)}:8080`, netns: inside.netns }));
+    await keep(startEcho({ protocol: 'tcp', listen: `${inUrl(ips[0]!)}:8081`, netns: inside.netns }));
+    const sidecar = await keep(
+      startSidecar({
+        pod,
+        facts: { name: 'web-1', namespace: 'shop', ips },
+        netns: inside.netns,
+        ...(mode === 'REDIRECT' && { uid: sidecarUid }),
+      }),
+    );
 
-      const ask = (port: number, path: string, from = world.netns, to = inUrl(ips[0]!)) =>
-        makeCall({ to: `${to}:${port}`, path }, { netns: from });
-      const ready = await eventually(
-        'the readiness probe to be answered',
-        async () => {
-          const answer = await ask(15_020, '/app-health/web/readyz');
-          return answer.status !== 0 && answer;
-        },
-        { hopeless: () => (sidecar.hasExited() ? sidecar.log() : undefined), deadlineMs: 20_000 },
-      );
-      expect(ready.echo, JSON.stringify(ready)).toMatchObject({
-        path: '/ready',
-        remoteAddress: first === 'ipv4' ? '127.0.0.6' : '::6',
-      });
-      expect((await ask(15_020, '/app-health/web/livez')).status).toBe(200);
-      expect((await ask(15_020, '/app-health/web/startupz')).status).toBe(503);
-      expect((await ask(15_021, '/healthz/ready')).status).toBe(503);
-      expect((await ask(15_090, '/stats/prometheus')).body).toContain('envoy_server_live');
-      // As scripts in a pod ask its sidecar.
-      expect((await ask(15_021, '/healthz/ready', inside.netns, '127.0.0.1')).status).toBe(503);
-      // Everything else is captured, and there is no listener that takes it yet.
-      expect((await ask(8_080, '/ready')).error).toBe('ECONNREFUSED');
-      // Envoy's admin page is for the pod alone.
-      expect((await ask(15_000, '/ready')).status).toBe(0);
-    },
-  );
+    const ask = (port: number, path: string, from = world.netns, to = inUrl(ips[0]!)) =>
+      makeCall({ to: `${to}:${port}`, path, timeoutMs: 2_000 }, { netns: from });
+    const ready = await eventually(
+      'the readiness probe to be answered',
+      async () => {
+        const answer = await ask(15_020, '/app-health/web/readyz');
+        return answer.status !== 0 && answer;
+      },
+      { hopeless: () => (sidecar.hasExited() ? sidecar.log() : undefined), deadlineMs: 20_000 },
+    );
+    expect(ready.echo, JSON.stringify(ready)).toMatchObject({
+      path: '/ready',
+      remoteAddress: first === 'ipv4' ? '127.0.0.6' : '::6',
+    });
+    expect((await ask(15_020, '/app-health/web/livez')).status).toBe(200);
+    expect((await ask(15_020, '/app-health/web/startupz')).status).toBe(503);
+    expect((await ask(15_021, '/healthz/ready')).status).toBe(503);
+    expect((await ask(15_090, '/stats/prometheus')).body).toContain('envoy_server_live');
+    // As scripts in a pod ask its sidecar.
+    expect((await ask(15_021, '/healthz/ready', inside.netns, '127.0.0.1')).status).toBe(503);
+    // Everything else is captured, and there is no listener that takes it yet: refused, or dropped by TPROXY.
+    expect((await ask(8_080, '/ready')).status).toBe(0);
+    // Envoy's admin page is for the pod alone.
+    expect((await ask(15_000, '/ready')).status).toBe(0);
+  });
 });

@@ -11,6 +11,7 @@ import { eventually } from '../env/eventually.ts';
 import { freePort } from '../env/free-port.ts';
 import { containerOf, inject, startSidecar } from '../env/injected-sidecar.ts';
 import { createKeeper } from '../env/keeper.ts';
+import { startProcess } from '../env/process.ts';
 
 const { keep, release } = createKeeper();
 afterEach(release);
@@ -215,5 +216,38 @@ describe.skipIf((await findEnvoy()) === undefined)('an injected sidecar', () => 
       status: 503,
       body: 'not ready: clusters pending, listeners pending\n',
     });
+  });
+
+  it('holds its application until it is ready, and asks its clients to leave when its pod ends', {
+    timeout: 60_000,
+  }, async () => {
+    const plane = await keep(startControlPlane());
+    const config = await configOf(formatAddress(plane.xds));
+    const pod = inject(
+      podOf([{ name: 'web' }], {
+        'sidecar.istio.io/nativeSidecar': 'false',
+        'proxy.istio.io/config': '{holdApplicationUntilProxyStarts: true, terminationDrainDuration: 1s}',
+      }),
+      config,
+    );
+    const { postStart, preStop } = containerOf(pod, 'istio-proxy').lifecycle as Record<
+      'postStart' | 'preStop',
+      { exec: { command: string[] } }
+    >;
+    const run = async ({ exec: { command } }: { exec: { command: string[] } }) => {
+      const [shell, ...args] = command;
+      const hook = await keep(startProcess({ command: shell!, args }));
+      return { ...(await hook.exited), log: hook.log() };
+    };
+    // The hook runs beside the start, as the kubelet has it.
+    const held = run(postStart);
+    const sidecar = await keep(startSidecar({ pod, facts: { name: 'web-1', namespace: 'shop', ips: [podIp] } }));
+    expect(await held, sidecar.log()).toMatchObject({ code: 0 });
+    expect((await makeCall({ to: `${podIp}:${config.ports.health}`, path: '/healthz/ready' })).status).toBe(200);
+
+    const drained = await run(preStop);
+    expect(drained).toMatchObject({ code: 0, log: expect.stringMatching(/^HTTP\/1\.1 200 OK[\s\S]*\nOK/) });
+    expect(sidecar.hasExited()).toBe(false);
+    expect((await makeCall({ to: `${podIp}:${config.ports.health}`, path: '/healthz/ready' })).status).toBe(200);
   });
 });
