@@ -6,6 +6,7 @@ import { measureCompile } from './measurements/compile.ts';
 import { measureCost } from './measurements/cost.ts';
 import { measureFiles } from './measurements/files.ts';
 import { measureFirstSync } from './measurements/first-sync.ts';
+import { measureInjection } from './measurements/injection.ts';
 import { machineFacts, renderSection, type Section, writeJson } from './report.ts';
 
 const measurements: Readonly<Record<string, (context: BenchContext) => Promise<Section | Section[]>>> = {
@@ -14,6 +15,7 @@ const measurements: Readonly<Record<string, (context: BenchContext) => Promise<S
   changes: measureChanges,
   'first-sync': measureFirstSync,
   cost: measureCost,
+  injection: measureInjection,
   cluster: measureCluster,
 };
 

@@ -1,0 +1,92 @@
+import { describe, expect, it } from 'vitest';
+import { defaultMeshConfig } from '../../mesh/mesh-config.ts';
+import { defaultInjectionConfig } from './config/injection-config.ts';
+import { injectObject } from './inject-object.ts';
+import type { JsonMap } from './injection.ts';
+
+const template = { metadata: { labels: { app: 'web' } }, spec: { containers: [{ name: 'web' }] } };
+const inject = (object: JsonMap, labels?: Record<string, string>) =>
+  injectObject(object, { config: defaultInjectionConfig, meshConfig: defaultMeshConfig, labelsOf: () => labels });
+
+/** The bootstrap of the sidecar of a template or pod. */
+const bootstrapOf = (pod: unknown) => {
+  const { initContainers } = (pod as { spec: { initContainers: { name: string; args?: string[] }[] } }).spec;
+  return JSON.parse(initContainers.find(({ name }) => name === 'istio-proxy')!.args![1]!);
+};
+
+describe('injectObject', () => {
+  it.each(['Deployment', 'StatefulSet', 'DaemonSet', 'ReplicaSet', 'Job', 'Rollout'])(
+    'injects the template of a %s, and names its owner',
+    (kind) => {
+      const object = {
+        apiVersion: 'apps/v1',
+        kind,
+        metadata: { name: 'web', namespace: 'shop' },
+        spec: { replicas: 2, template },
+      };
+      const outcome = inject(object)!;
+      expect(outcome.name).toBe(`${kind} shop/web`);
+      const { spec } = outcome.object as { spec: { replicas: number; template: typeof template } };
+      expect(spec.replicas).toBe(2);
+      expect(spec.template.metadata).not.toHaveProperty('generateName');
+      expect(bootstrapOf(spec.template).node.metadata).toMatchObject({
+        WORKLOAD_NAME: 'web',
+        OWNER: expect.stringContaining(`/${kind.toLowerCase()}s/web`),
+      });
+      expect(outcome.capture?.mode).toBe('REDIRECT');
+    },
+  );
+
+  it('injects the pods of a CronJob', () => {
+    const { object } = inject({
+      apiVersion: 'batch/v1',
+      kind: 'CronJob',
+      metadata: { name: 'nightly' },
+      spec: { jobTemplate: { spec: { template } } },
+    })!;
+    const { jobTemplate } = (object as { spec: { jobTemplate: { spec: { template: unknown } } } }).spec;
+    expect(bootstrapOf(jobTemplate.spec.template).node.metadata.WORKLOAD_NAME).toBe('nightly');
+  });
+
+  it('gives a template injected again its own result', () => {
+    const once = inject({ apiVersion: 'apps/v1', kind: 'Deployment', metadata: { name: 'web' }, spec: { template } })!;
+    expect(inject(once.object)!.object).toEqual(once.object);
+  });
+
+  it('takes null for nothing', () => {
+    const metadata = { creationTimestamp: null, labels: null, annotations: null };
+    const { result } = inject({
+      apiVersion: 'v1',
+      kind: 'Pod',
+      metadata,
+      spec: { containers: [{ name: 'web', env: null }], volumes: null },
+    })!;
+    expect(result.outcome).toBe('injected');
+  });
+
+  it('leaves alone what has no pod, and what its namespace does not want injected', () => {
+    expect(inject({ apiVersion: 'v1', kind: 'Service', spec: { ports: [] } })).toBeUndefined();
+    expect(inject({ apiVersion: 'apps/v1', kind: 'Deployment', spec: {} })).toBeUndefined();
+    expect(inject({ kind: 'toString' })).toBeUndefined();
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web' }, ...{ spec: template.spec } };
+    expect(inject(pod, { 'istio-injection': 'disabled' })).toMatchObject({
+      result: { outcome: 'skipped' },
+      object: pod,
+      capture: undefined,
+    });
+  });
+
+  it('names the workload in a refusal', () => {
+    const bad = { ...template, metadata: { annotations: { 'sidecar.istio.io/logLevel': 'loud' } } };
+    const { result } = inject({
+      apiVersion: 'apps/v1',
+      kind: 'Deployment',
+      metadata: { name: 'web', namespace: 'shop' },
+      spec: { template: bad },
+    })!;
+    expect(result).toMatchObject({
+      outcome: 'refused',
+      message: expect.stringContaining('pod shop/web-* cannot be injected: invalid value "loud"'),
+    });
+  });
+});
