@@ -301,6 +301,22 @@ describe('StatusWriter', () => {
     expect(world.logged).toEqual([]);
   });
 
+  it('says once that a kind has no status to write to, and writes again when it has', async () => {
+    world.fail = () => refusal(404, 'NotFound');
+    world.object('a');
+    world.start();
+    await world.clock.advanceAsync(0);
+    for (const generation of [1, 2, 3]) {
+      world.want('a', { generation });
+      await world.clock.advanceAsync(1_000);
+    }
+    expect(world.logged).toEqual(['Statuses of a kind cannot be written']);
+    world.fail = () => undefined;
+    world.want('a', { generation: 4 });
+    await world.clock.advanceAsync(1_000);
+    expect(world.names()).toEqual(['a']);
+  });
+
   it('says once that it may not write, and goes on by itself', async () => {
     let tries = 0;
     world.fail = () => {

@@ -2,7 +2,7 @@ import type { MeshKind } from '../api/kind.ts';
 import type { ObjectKey } from '../mesh/object-key.ts';
 import { sleep } from '../runtime/abort.ts';
 import type { Cache } from '../runtime/cache/cache.ts';
-import { ApiError, isConflict, isForbidden, isNotFound } from '../runtime/client/api-error.ts';
+import { ApiError, ignoreNotFound, isConflict, isForbidden, isNotFound } from '../runtime/client/api-error.ts';
 import type { Client } from '../runtime/client/client.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
@@ -88,6 +88,8 @@ export class StatusWriter implements Runnable {
   /** Since when counts have differed by a small step. */
   readonly #smallSinceMs = new Map<ObjectKey, number>();
   readonly #forbiddenUntilMs = new Map<string, number>();
+  /** Kinds whose status the API server does not serve, by name. */
+  readonly #unserved = new Set<string>();
   #isSweeping = false;
   #requestSweep = () => {};
 
@@ -226,6 +228,7 @@ export class StatusWriter implements Runnable {
 
     let object = found.object;
     for (let tries = 1; ; tries++) {
+      let isMissing = false;
       if (signal.aborted || this.#options.isLeading?.() === false) return;
       try {
         const after = await this.#patch(key, kind, object, wanted, writes);
@@ -233,15 +236,18 @@ export class StatusWriter implements Runnable {
         this.#queue.forget(key);
         this.#smallSinceMs.delete(key);
         this.#forbiddenUntilMs.delete(kind.kind);
+        this.#unserved.delete(kind.kind);
         this.#tell(key, object, after, wanted);
         break;
       } catch (error) {
-        if (isNotFound(error)) return this.#forget(key);
-        if (!isConflict(error) || tries >= conflictTries) throw error;
+        isMissing = isNotFound(error);
+        if (isMissing && this.#unserved.has(kind.kind)) return this.#forget(key);
+        if (!isMissing && (!isConflict(error) || tries >= conflictTries)) throw error;
       }
-      const live = await this.#options.client.getLive(kind, objectName(object), { signal });
+      const live = await ignoreNotFound(this.#options.client.getLive(kind, objectName(object), { signal }));
       // Gone, or another one of the same name, of which the cache has yet to tell.
       if (!live || live.metadata.uid !== object.metadata.uid || live.metadata.deletionTimestamp) return this.#forget(key);
+      if (isMissing) return this.#noteUnserved(key, kind);
       const earlier = object;
       object = live as PublishedObject;
       if (compareStatus(object.status as ObjectStatus | undefined, wanted) !== 'none') continue;
@@ -305,6 +311,15 @@ export class StatusWriter implements Runnable {
     if (isKnown) return;
     const { verb, resource } = error.request;
     this.#logger.error('Statuses of a kind may not be written', { kind, verb, resource, error });
+  }
+
+  /** The object is there, but its status is not: nobody would learn from it why. */
+  #noteUnserved(key: ObjectKey, { kind, plural, group }: MeshKind): void {
+    this.#forget(key);
+    this.#unserved.add(kind);
+    const crd = `${plural}.${group}`;
+    const problem = `the CRD ${crd} has no status subresource; apply Weft's or Istio's own`;
+    this.#logger.error('Statuses of a kind cannot be written', { kind, problem });
   }
 
   #forget(key: ObjectKey): void {
