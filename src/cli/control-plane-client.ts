@@ -1,6 +1,7 @@
 import { existsSync } from 'node:fs';
 import { homedir } from 'node:os';
 import { join } from 'node:path';
+import type { ObjectName } from '../runtime/object.ts';
 import type { ConnectionOptions } from './cluster/connection-options.ts';
 import type { Replica, ReplicaAnswer, ReplicaSource } from './cluster/replica.ts';
 import { CommandError } from './command-error.ts';
@@ -50,6 +51,11 @@ export class ControlPlaneClient {
       await this.#find();
       return ask<T>(this.#leader(), path);
     }
+  }
+
+  /** As {@link ReplicaSource.generationOf}. */
+  async generationOf(kind: string, name: ObjectName): Promise<number | undefined> {
+    return this.#source.generationOf?.(kind, name);
   }
 
   /** Ends all connections; without it, those that are kept keep the process. */

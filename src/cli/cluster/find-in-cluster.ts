@@ -1,6 +1,10 @@
 import { KubeConfig, PortForward } from '@kubernetes/client-node';
+import { meshKinds } from '../../api/index.ts';
+import { ApiError } from '../../runtime/client/api-error.ts';
+import { objectPath } from '../../runtime/client/resource-path.ts';
 import { RestClient } from '../../runtime/client/rest-client.ts';
 import { loadKubeConfig } from '../../runtime/manager/kube-config.ts';
+import type { KubernetesObject, ObjectName } from '../../runtime/object.ts';
 import { CommandError } from '../command-error.ts';
 import type { ConnectionOptions } from './connection-options.ts';
 import { findReplicas, type PodConnection } from './find-replicas.ts';
@@ -42,6 +46,17 @@ class ReplicasInCluster implements ReplicaSource {
       if (error instanceof CommandError) throw error;
       const reason = error instanceof Error ? error.message : String(error);
       throw new CommandError(`looking for the operator's pods in namespace ${this.#namespace}: ${reason}`, 1, error);
+    }
+  }
+
+  async generationOf(kindName: string, name: ObjectName): Promise<number | undefined> {
+    const kind = meshKinds.find(({ kind }) => kind === kindName);
+    if (!kind) return undefined;
+    try {
+      return (await this.#rest.request<KubernetesObject>({ path: objectPath(kind, name) })).metadata.generation;
+    } catch (error) {
+      if (error instanceof ApiError) return undefined;
+      throw new CommandError(error instanceof Error ? error.message : String(error), 1, error);
     }
   }
 

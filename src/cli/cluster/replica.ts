@@ -1,3 +1,5 @@
+import type { ObjectName } from '../../runtime/object.ts';
+
 /** What a status port answered. */
 export interface ReplicaAnswer {
   readonly status: number;
@@ -20,6 +22,11 @@ export interface Replica {
 export interface ReplicaSource {
   /** Those of now, the leader first. Throws a {@link CommandError} if there is none. */
   find(): Promise<readonly Replica[]>;
+  /**
+   * The generation of an object where it comes from, which the control plane may not have seen yet. Undefined: there is no such
+   * object, or whoever asks may not read it. Absent: what the control plane knows is all there is.
+   */
+  generationOf?(kind: string, name: ObjectName): Promise<number | undefined>;
   /** Ends every connection. */
   close(): void;
 }

@@ -47,20 +47,26 @@ async function waitFor(object: string, options: Options): Promise<void> {
   else throw new CommandError(`timed out after ${options.timeout} waiting for ${told} to be ${condition}: ${state.instead}`);
 }
 
-/** Asks until the condition holds, or the time is over: then `instead` says how far it has got. */
-async function poll(
-  plane: ControlPlaneClient,
+/**
+ * Asks until the condition holds of the generation that is there at the beginning, or of a later one; or until the time is over: then
+ * `instead` says how far it has got.
+ */
+export async function poll(
+  plane: Pick<ControlPlaneClient, 'askLeader' | 'generationOf'>,
   { kind, namespace, name }: ObjectReference,
   condition: string,
   timeoutMs: number,
 ): Promise<{ holds: true } | { holds: false; instead: string }> {
   const deadline = performance.now() + timeoutMs;
+  // A control plane that has yet to hear of the last change is not asked about the one before.
+  const generation = condition === 'delete' ? undefined : await plane.generationOf(kind, `${namespace}/${name}`);
   for (let isFirst = true; ; isFirst = false) {
     let instead: string;
     try {
       const status = await plane.askLeader<ObjectStatus>(`/status/${kind}/${namespace}/${encodeURIComponent(name ?? '')}`);
-      if (condition === 'delete' ? !status : holds(status, condition)) return { holds: true };
-      instead = describe(status);
+      const isCurrent = generation === undefined || (status?.observedGeneration ?? 0) >= generation;
+      if (condition === 'delete' ? !status : isCurrent && holds(status, condition)) return { holds: true };
+      instead = isCurrent || !status ? describe(status) : `the control plane has not seen generation ${generation} yet`;
     } catch (error) {
       // One that answered once may be away for a while: a rollout replaces its pods.
       if (isFirst || !(error instanceof CommandError)) throw error;
