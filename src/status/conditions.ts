@@ -104,9 +104,10 @@ function decideResolvedRefs({ hosts, missingHosts, selectsNothing, matchablePatc
     reason,
     message,
   });
+  // A name is wrong whoever is there; workloads may yet come.
+  if (missingHosts.length) return decide('HostNotFound', `nothing visible from here bears the name ${list(missingHosts)}`);
   if (selectsNothing)
     return decide('NoMatchingWorkloads', `no workload matches the workloadSelector${hosts.length ? ' in this namespace' : ''}`);
-  if (missingHosts.length) return decide('HostNotFound', `nothing visible from here bears the name ${list(missingHosts)}`);
   const idle = propagation.patches ? describeIdlePatches(propagation.patches, matchablePatches) : [];
   if (idle.length) return decide('PatchTargetNotFound', list(idle));
   return decide('ResolvedRefs', 'everything that the object refers to was found', 'True');

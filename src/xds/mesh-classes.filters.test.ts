@@ -250,6 +250,26 @@ describe('patchReport', () => {
     expect(classes.patchReport('EnvoyFilter/shop/tune')).toEqual({ classes: 1, matched: new Set([0]), failed: new Map() });
   });
 
+  it('tells of a filter that selects proxies and fits none of them, by context, version or metadata', async () => {
+    const classes = new MeshClasses(test.mesh);
+    const key = 'EnvoyFilter/shop/unfit';
+    const matching = (match: string) => timeout(3, match);
+    await test.apply(
+      ...filter('unfit', [matching('{ context: GATEWAY }'), matching('{ proxy: { proxyVersion: "^1\\\\.1" } }')], {
+        labels: '{ app: web }',
+      }),
+    );
+    classes.refresh();
+    classes.join(proxyNode({ namespace: 'client', labels: { app: 'web' } }));
+    classes.join(node('one', { labels: { app: 'other' } }));
+    expect(classes.patchReport(key)).toBeUndefined();
+    const web = node('two', { labels: { app: 'web' } });
+    const joined = classes.join(web);
+    expect(classes.patchReport(key)).toEqual({ classes: 0, matched: new Set(), failed: new Map() });
+    classes.leave(joined, web);
+    expect(classes.patchReport(key)).toBeUndefined();
+  });
+
   it('tells of a patch that fails, which is logged once and costs the others nothing', async () => {
     const logged: unknown[] = [];
     const logger: Logger = { ...silentLogger, warn: (message, fields) => logged.push([message, fields]) };

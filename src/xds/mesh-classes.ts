@@ -1,4 +1,5 @@
 import type { EnvoyFilter } from '../mesh/envoy-filter.ts';
+import { selectsWorkload } from '../mesh/envoy-filter-index.ts';
 import type { Change, Mesh } from '../mesh/mesh.ts';
 import type { ObjectKey } from '../mesh/object-key.ts';
 import { type ProxyNode, proxyName } from '../mesh/proxy.ts';
@@ -106,18 +107,30 @@ export class MeshClasses implements ProxyClasses {
   }
 
   patchReport(filter: ObjectKey): PatchReport | undefined {
-    const version = this.#mesh.envoyFilters.get(filter)?.version;
-    if (version === undefined) return undefined;
+    const newest = this.#mesh.envoyFilters.get(filter);
+    if (!newest) return undefined;
     let classes = 0;
     const matched = new Set<number>();
     const failed = new Map<number, string>();
     for (const each of this.#joined.keys()) {
-      if (each.filterVersion(filter) !== version) continue;
+      if (each.filterVersion(filter) !== newest.version) continue;
       classes++;
       for (const index of each.matchedBy(filter)) matched.add(index);
       for (const [index, message] of each.failedBy(filter)) if (!failed.has(index)) failed.set(index, message);
     }
-    return classes ? { classes, matched, failed } : undefined;
+    return classes || this.#isUnfit(newest) ? { classes, matched, failed } : undefined;
+  }
+
+  /** Whether proxies are selected by a filter that is in force in no class: none of its patches fits them. */
+  #isUnfit(filter: EnvoyFilter): boolean {
+    if (this.#pending.objects.has(filter.key)) return false;
+    const { rootNamespace } = this.#mesh.config;
+    const members = filter.namespace === rootNamespace ? this.#members.values() : this.#members.in(filter.namespace);
+    for (const { node } of members) {
+      // Where another version is what they get, nothing is known of this one.
+      if (selectsWorkload(filter, node.labels)) return this.#filters.select(node).filters.includes(filter);
+    }
+    return false;
   }
 
   refresh(): Refresh {

@@ -15,7 +15,7 @@ export interface ObjectFootprint {
 
 /** What became of an EnvoyFilter's patches, over the classes that it is in force in. Status tells from it what matched nothing. */
 export interface PatchReport {
-  /** Classes in which at least one of its patches may be in force for the proxies. */
+  /** Classes in which at least one of its patches may be in force for the proxies; 0: it selects proxies, and none of its patches fits them. */
   readonly classes: number;
   /** By their index: patches that matched at least one resource of a class. Never those of a proxy's bootstrap. */
   readonly matched: ReadonlySet<number>;
@@ -82,7 +82,7 @@ export interface ProxyClasses {
   /** Whether a proxy of the class would be given other bytes than now in the class that it belongs to now, whatever else waits for a refresh. */
   wouldChange(proxyClass: ProxyClass, node: ProxyNode): boolean;
   /**
-   * What became of the patches of an EnvoyFilter's newest version, as of the last refresh; undefined: it is in force in no class. Of another
+   * What became of the patches of an EnvoyFilter's newest version, as of the last refresh; undefined: nobody gets it who is connected. Of another
    * version nothing is told: its indexes name other patches.
    */
   patchReport(filter: ObjectKey): PatchReport | undefined;
