@@ -4,7 +4,7 @@ import { describeMissing, envoyComponent, listComponents } from './components.ts
 describe('components', () => {
   it('names each, and for a missing one the command that provides it', async () => {
     const components = await listComponents();
-    expect(components.map(({ name }) => name)).toEqual(['Envoy', 'IPv6', 'interception']);
+    expect(components.map(({ name }) => name)).toEqual(['Envoy', 'IPv6', 'interception', 'kube-apiserver']);
     for (const { present, detail, remedy } of components) {
       expect(detail).not.toBe('');
       expect(remedy === undefined).toBe(present);

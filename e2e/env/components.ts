@@ -1,10 +1,12 @@
 import { createServer } from 'node:net';
+import { findKubeAssets } from '../../src/runtime/testenv/kube-assets.ts';
 import { ensureEnvoy, envoyVersion, findEnvoy } from './envoy-binary.ts';
+import { findKubectl } from './kubectl.ts';
 import { canIntercept } from './network.ts';
 
 /** Something that end-to-end tests need and a machine may not have. */
 export interface Component {
-  name: 'Envoy' | 'IPv6' | 'interception';
+  name: 'Envoy' | 'IPv6' | 'interception' | 'kube-apiserver';
   /** What it is for, for a person: 'tests with a real proxy'. */
   purpose: string;
   present: boolean;
@@ -53,11 +55,22 @@ export const interceptionComponent = async (): Promise<Component> => {
   return { ...about, present: false, detail: answer.why, remedy: answer.remedy };
 };
 
+/** Whether there are an API server for the operator and a kubectl. */
+const kubernetesComponent = async (): Promise<Component> => {
+  const about = { name: 'kube-apiserver' as const, purpose: 'the operator on a real API server, and kubectl' };
+  const found = await findKubeAssets();
+  if (!found.ok) return { ...about, present: false, detail: found.why, remedy: found.remedy };
+  const kubectl = await findKubectl();
+  if (kubectl) return { ...about, present: true, detail: found.assets.directory };
+  return { ...about, present: false, detail: `no kubectl in ${found.assets.directory}`, remedy: 'e2e/cluster/binaries kube' };
+};
+
 /** Which components are here. Changes nothing on the machine unless `fetch` is set. */
 export const listComponents = async (options: { fetch?: boolean } = {}): Promise<Component[]> => [
   await envoyComponent(options),
   await ipv6Component(),
   await interceptionComponent(),
+  await kubernetesComponent(),
 ];
 
 /** Lines that name what is missing, what is left out for want of it, and the command that provides it; empty when all is here. */
