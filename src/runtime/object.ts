@@ -5,7 +5,7 @@ export type DeepReadonly<T> = T extends (infer E)[]
     ? { readonly [K in keyof T]: DeepReadonly<T[K]> }
     : T;
 
-/** The metadata that Weft reads of an object; everything else the API server sends is dropped before an object is kept. */
+/** The metadata that is kept of an object; everything else the API server sends is dropped before an object is kept. */
 export interface ObjectMeta {
   name: string;
   /** Empty for cluster-scoped objects. */

@@ -4,7 +4,7 @@ import type { KubernetesObject } from './object.ts';
 export interface ResourceKind<T extends KubernetesObject = KubernetesObject> {
   /** API group; empty for the core group. */
   readonly group: string;
-  /** The version that Weft reads and writes. */
+  /** The version that is read and written. */
   readonly version: string;
   /** Every version under which objects of this kind are accepted, all with the same shape. */
   readonly servedVersions: readonly string[];

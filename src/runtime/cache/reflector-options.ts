@@ -61,7 +61,7 @@ export interface ReflectorOptions<T extends KubernetesObject = KubernetesObject>
 
 /** What a reflector does now. */
 export interface ReflectorStatus {
-  /** `serviceentries.networking.istio.io`. */
+  /** `deployments.apps`. */
   readonly resource: string;
   /** `waiting`: after a failure, before the next try. */
   readonly phase: 'idle' | 'listing' | 'watching' | 'waiting' | 'stopped';

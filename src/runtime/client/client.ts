@@ -236,7 +236,7 @@ export class Client {
   }
 }
 
-/** `networking.istio.io/v1`, or `v1` for the core group. */
+/** `apps/v1`, or `v1` for the core group. */
 export function apiVersionOf<T extends KubernetesObject>({ group, version }: ResourceKind<T>): string {
   return group === '' ? version : `${group}/${version}`;
 }

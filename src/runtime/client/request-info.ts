@@ -2,7 +2,7 @@
 export interface RequestInfo {
   /** RBAC's verb: `get`, `list`, `watch`, `create`, `update`, `patch`, `delete`, `deletecollection`; the lower-case method for other paths. */
   readonly verb: string;
-  /** `serviceentries.networking.istio.io/status`, as a Role names it: plural, group, subresource. The path where it is no resource. */
+  /** `deployments.apps/status`, as a Role names it: plural, group, subresource. The path where it is no resource. */
   readonly resource: string;
   /** `namespace/name`, `name`, `namespace/`; undefined for all objects of a kind. */
   readonly object: string | undefined;
@@ -27,7 +27,7 @@ export function describeRequest(method: string, path: string, isWatch = false): 
   return { verb: verbOf(method, name !== undefined, isWatch), resource, object };
 }
 
-/** `list serviceentries.networking.istio.io in default`, for errors. */
+/** `list deployments.apps in default`, for errors. */
 export function formatRequest({ verb, resource, object }: RequestInfo): string {
   if (object === undefined) return `${verb} ${resource}`;
   return object.endsWith('/') ? `${verb} ${resource} in ${object.slice(0, -1)}` : `${verb} ${resource} ${object}`;

@@ -2,7 +2,7 @@ import type { KubernetesObject, ObjectName } from '../object.ts';
 import { parseObjectName } from '../object.ts';
 import type { ResourceKind } from '../resource-kind.ts';
 
-/** `/apis/networking.istio.io/v1/namespaces/default/sidecars`: where a kind's objects are listed and made. No namespace: all of them. */
+/** `/apis/apps/v1/namespaces/default/deployments`: where a kind's objects are listed and made. No namespace: all of them. */
 export function resourcePath<T extends KubernetesObject>(kind: ResourceKind<T>, namespace = ''): string {
   const root = kind.group === '' ? `/api/${kind.version}` : `/apis/${kind.group}/${kind.version}`;
   const scope = kind.scope === 'Namespaced' && namespace !== '' ? `/namespaces/${encodeURIComponent(namespace)}` : '';

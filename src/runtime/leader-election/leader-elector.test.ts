@@ -49,14 +49,14 @@ describe('leader elector', () => {
     const leases = new MemoryLeases();
     const clock = new FakeClock();
     const registry = new Registry();
-    const a = candidate('a', leases.api(), clock, { registry, labels: { team: 'mesh' } });
+    const a = candidate('a', leases.api(), clock, { registry, labels: { team: 'a' } });
     expect(await registry.metrics()).toContain('leader_election_master_status{name="op"} 0');
     void a.run();
     await settle();
     expect(a.elector.isLeading).toBe(true);
     expect(a.seen).toEqual(['a']);
     expect(leases.read('ns/op')).toMatchObject({
-      metadata: { labels: { team: 'mesh' } },
+      metadata: { labels: { team: 'a' } },
       spec: {
         holderIdentity: 'a',
         leaseDurationSeconds: 15,
