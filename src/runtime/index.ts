@@ -8,7 +8,8 @@ export {
 } from './builder.ts';
 export { Cache } from './cache/cache.ts';
 export { informerSource } from './cache/informer-source.ts';
-export type { LabelSelector } from './cache/label-selector.ts';
+export { type LabelSelector, type LabelSelectorRequirement, matchesSelector } from './cache/label-selector.ts';
+export type { IndexFunction } from './cache/object-index.ts';
 export { type ListOptions, ObjectStore } from './cache/object-store.ts';
 export { Reflector } from './cache/reflector.ts';
 export type { ReflectedKind, ReflectorOptions, ReflectorStatus, ReflectorTimes } from './cache/reflector-options.ts';
@@ -49,6 +50,7 @@ export * from './object.ts';
 export * from './owner-reference.ts';
 export * from './predicate.ts';
 export * from './queue/rate-limiter.ts';
+export * from './queue/work-queue.ts';
 export * from './reconciler.ts';
 export type { ResourceKind } from './resource-kind.ts';
 export type { Runnable, RunnableGroupName } from './runnable.ts';
