@@ -1,6 +1,6 @@
 import { serviceEntryKind } from '../src/api/index.ts';
 import { typeUrls } from '../src/envoy/resource.ts';
-import { leaseName } from '../src/operator.ts';
+import { namesOf } from '../src/installation-names.ts';
 import { objectPath, resourcePath } from '../src/runtime/client/resource-path.ts';
 import type { RestClient } from '../src/runtime/client/rest-client.ts';
 import { leaseKind } from '../src/runtime/leader-election/lease.ts';
@@ -111,7 +111,7 @@ export async function holdLease(rest: RestClient): Promise<void> {
   const renewTime = new Date().toISOString().replace('Z', '000Z');
   const spec = { holderIdentity: 'bench', leaseDurationSeconds: 86_400, acquireTime: renewTime, renewTime };
   const path = resourcePath(leaseKind, 'weft-system');
-  await rest.request({ method: 'POST', path, body: { metadata: { name: leaseName }, spec } });
+  await rest.request({ method: 'POST', path, body: { metadata: { name: namesOf().lease }, spec } });
 }
 
 async function findEntry(rest: RestClient): Promise<{ name: `${string}/${string}`; cluster: string }> {

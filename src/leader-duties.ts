@@ -1,4 +1,6 @@
+import { readFile } from 'node:fs/promises';
 import { meshKinds } from './api/index.ts';
+import { type Authority, waitForCertificate } from './authority/authority.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { sleep } from './runtime/abort.ts';
 import { EventRecorder } from './runtime/events/event-recorder.ts';
@@ -6,12 +8,13 @@ import { eachTerm } from './runtime/manager/each-term.ts';
 import type { Manager } from './runtime/manager/manager.ts';
 import { CertWatcher } from './runtime/webhook/cert-watcher.ts';
 import { ObjectEvents } from './status/object-events.ts';
-import type { FollowerTls } from './status/replication/connect-to-leader.ts';
 import { Follower } from './status/replication/follower.ts';
+import { podTokens, type ReplicaCredential, replicaAudience, sharedToken } from './status/replication/replica-credential.ts';
 import { ReplicaHub } from './status/replication/replica-hub.ts';
 import { StatusPort } from './status/status-port.ts';
 import { StatusWriter } from './status/status-writer.ts';
 import { Withdrawal } from './status/withdrawal.ts';
+import { TokenReviewer } from './xds/auth/token-reviewer.ts';
 
 /** Who reports Events, as `kubectl describe` names it. */
 const reportingController = 'weft.dev/operator';
@@ -22,37 +25,81 @@ export interface Replication {
   readonly bind: { readonly host: string; readonly port: number };
   /** `host:port` under which they reach it. */
   readonly advertised: string;
-  /** The same on every replica: who has it may say what proxies have acknowledged. */
-  readonly token: string;
+  /** Who has it may say what proxies have acknowledged: the same secret on every replica, or each pod's own token in a file. */
+  readonly credential: { readonly type: 'shared'; readonly token: string } | { readonly type: 'pod'; readonly file: string };
   /** Default: plain HTTP, and the token is not sent beyond loopback. */
   readonly tls?: ReplicationTls;
   /** Send the token in the clear over a network, too. Default false. */
   readonly allowPlaintext?: boolean;
 }
 
-/** Files in PEM, read again when they change: certificates are renewed under a running process. */
-export interface ReplicationTls extends FollowerTls {
-  /** What this replica shows to the others. */
-  readonly certificateFile: string;
-  readonly keyFile: string;
-}
+/** What replicas show to each other: files in PEM, read again when they change, or what the operator's authority has issued. */
+export type ReplicationTls = {
+  /** The name in the others' certificates. Default: the host by which they are reached. */
+  readonly serverName?: string;
+} & (
+  | { readonly type: 'files'; readonly caFile: string; readonly certificateFile: string; readonly keyFile: string }
+  | { readonly type: 'authority' }
+);
 
 /** How long replicas that know of a new leader may take to connect and tell what they have, in milliseconds. */
 const replicasTellMs = 1500;
 
-/** Joins this replica to the others: it streams its counts to the leader, and takes theirs while it leads itself. */
-export function addReplication(manager: Manager, plane: ControlPlane, identity: string, replication: Replication): void {
+/**
+ * Joins this replica to the others: it streams its counts to the leader, and takes theirs while it leads itself.
+ * @param authority needed by `tls` of that type
+ */
+export function addReplication(
+  manager: Manager,
+  plane: ControlPlane,
+  identity: string,
+  replication: Replication,
+  authority?: Authority,
+): void {
   const { clock, logger } = manager;
-  const { bind, token, tls, allowPlaintext } = replication;
+  const { bind, allowPlaintext } = replication;
   const { mesh, xds, merged } = plane;
-  const hub = new ReplicaHub({ merged, token, clock, logger });
-  const certificates = tls && new CertWatcher({ ...tls, clock, logger });
-  if (certificates) manager.add(certificates);
-  const port = { name: 'replica port', flag: '--replica-bind', bind, routes: new Map(), upgrade: hub.accept };
-  manager.add(new StatusPort({ ...port, ...(certificates && { certificates }) }));
+  const credential = credentialOf(manager, replication);
+  const tls = tlsOf(manager, replication, authority);
+  const hub = new ReplicaHub({ merged, credential, clock, logger });
+  const port = new StatusPort({
+    ...{ name: 'replica port', flag: '--replica-bind', bind, routes: new Map(), upgrade: hub.accept },
+    ...(tls && { certificates: tls.certificates }),
+  });
+  manager.add(
+    !authority ? port : { name: port.name, group: port.group, start: (signal) => startCertified(port, authority, signal) },
+  );
   manager.add(hub);
   const leader = () => manager.leader;
-  manager.add(new Follower({ mesh, ledger: xds.ledger, identity, leader, token, tls, allowPlaintext, clock, logger }));
+  manager.add(new Follower({ mesh, ledger: xds.ledger, identity, leader, credential, tls, allowPlaintext, clock, logger }));
+}
+
+/** The manager does not wait for this port: the first certificate comes from a leader, who is elected after all ports are open. */
+async function startCertified(port: StatusPort, { certificates }: Authority, signal: AbortSignal): Promise<void> {
+  await waitForCertificate(certificates, signal);
+  if (!signal.aborted) await port.start(signal);
+}
+
+function credentialOf({ rest, clock }: Manager, { credential }: Replication): ReplicaCredential {
+  if (credential.type === 'shared') return sharedToken(credential.token);
+  return podTokens({ file: credential.file, reviewer: new TokenReviewer({ rest, audiences: [replicaAudience], clock }) });
+}
+
+function tlsOf(manager: Manager, { tls }: Replication, authority: Authority | undefined) {
+  if (!tls) return undefined;
+  const { clock, logger } = manager;
+  const serverName = tls.serverName === undefined ? {} : { serverName: tls.serverName };
+  if (tls.type === 'authority') {
+    if (!authority) throw new Error('replicas are to use the certificates of an authority that there is none of');
+    const readCa = async () => {
+      if (authority.trust.current === undefined) throw new Error('there is no authority yet');
+      return authority.trust.current;
+    };
+    return { certificates: authority.certificates, readCa, ...serverName };
+  }
+  const certificates = new CertWatcher({ ...tls, clock, logger });
+  manager.add(certificates);
+  return { certificates, readCa: () => readFile(tls.caFile, 'utf8'), ...serverName };
 }
 
 /**

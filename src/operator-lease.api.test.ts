@@ -1,5 +1,5 @@
 import { afterEach, beforeEach, expect, it } from 'vitest';
-import { leaseName } from './operator.ts';
+import { namesOf } from './installation-names.ts';
 import { resourcePath } from './runtime/client/resource-path.ts';
 import { type Lease, leaseKind } from './runtime/leader-election/lease.ts';
 import { microTime } from './runtime/micro-time.ts';
@@ -27,8 +27,8 @@ describeApi(
     const write = async (aheadMs: number, isNew = false): Promise<void> => {
       const request = isNew
         ? ({ method: 'POST', path: leases } as const)
-        : ({ method: 'PATCH', path: `${leases}/${leaseName}`, contentType: 'application/merge-patch+json' } as const);
-      await env().rest.request({ ...request, body: { metadata: { name: leaseName }, spec: leaseOf(aheadMs) } });
+        : ({ method: 'PATCH', path: `${leases}/${namesOf().lease}`, contentType: 'application/merge-patch+json' } as const);
+      await env().rest.request({ ...request, body: { metadata: { name: namesOf().lease }, spec: leaseOf(aheadMs) } });
     };
 
     beforeEach(async () => {

@@ -3,7 +3,7 @@ import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { serviceEntryKind } from './api/index.ts';
-import { leaseName } from './operator.ts';
+import { namesOf } from './installation-names.ts';
 import { objectPath } from './runtime/client/resource-path.ts';
 import { type Lease, leaseKind } from './runtime/leader-election/lease.ts';
 import { createCertificateAuthority } from './runtime/testenv/pki.ts';
@@ -33,7 +33,7 @@ describeApi(
       return replica;
     };
     const leader = async (): Promise<OperatorProcess | undefined> => {
-      const path = objectPath(leaseKind, `weft-system/${leaseName}`);
+      const path = objectPath(leaseKind, `weft-system/${namesOf().lease}`);
       const { spec } = await env().rest.request<Lease>({ path });
       return replicas.find(({ replicaPort }) => spec?.holderIdentity?.endsWith(`_127.0.0.1:${replicaPort}`));
     };

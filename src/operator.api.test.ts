@@ -31,7 +31,11 @@ describeApi(
     };
     const start = async (options: Partial<OperatorOptions> = {}): Promise<RunningOperator> => {
       const port = await findLoopbackPort();
-      const replication = { bind: { host: '127.0.0.1', port }, advertised: `127.0.0.1:${port}`, token: 'shared' };
+      const replication = {
+        bind: { host: '127.0.0.1', port },
+        advertised: `127.0.0.1:${port}`,
+        credential: { type: 'shared', token: 'shared' },
+      } as const;
       return runOperator(env().kubeConfig, { replication, ...options });
     };
     const summary = async () => {

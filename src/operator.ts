@@ -3,6 +3,7 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import { meshKinds } from './api/index.ts';
 import { kubernetesKinds } from './api/kubernetes/index.ts';
 import { type ControlPlane, createControlPlane } from './control-plane.ts';
+import { namesOf } from './installation-names.ts';
 import { addLeaderDuties, addReplication, type Replication } from './leader-duties.ts';
 import type { MeshConfig } from './mesh/mesh-config.ts';
 import { readMeshConfig } from './mesh/read-mesh-config.ts';
@@ -28,12 +29,16 @@ import { XdsRunnable } from './xds/xds-runnable.ts';
 
 export interface OperatorOptions {
   readonly kubeConfig: KubeConfig;
+  /** What the installation's own objects are called after. Default `weft`. */
+  readonly name?: string;
   /** The namespace that the operator runs in. */
   readonly namespace: string;
   /** In force until the file of `meshConfigFile` says otherwise. */
   readonly config: MeshConfig;
   /** Followed at run time. Absent: `config` holds for good. */
   readonly meshConfigFile?: { readonly path: string; readonly text: string };
+  /** Whether statuses and Events are written, by the leader. Default true. Of revisions side by side, one does. */
+  readonly writesStatus?: boolean;
   /** How replicas add up their counts. Absent: the leader counts its own proxies only. */
   readonly replication?: Replication;
   /** How long the API server's silence is borne, and waits after failures. Default: client-go's. */
@@ -69,16 +74,15 @@ export interface WeftOperator {
   readonly served: Promise<Record<'xds' | 'xdsTls' | 'http' | 'webhooks' | 'metrics' | 'health', string | undefined>>;
 }
 
-/** The name of the Lease by which replicas elect their leader. */
-export const leaseName = 'weft-leader';
-
 /**
  * The composition root in a cluster: makes the stages, joins them in the order in which a change travels, and gives them to a manager,
  * which starts them. A lost lease ends only what is the leader's: proxies are served on.
  */
 export function createOperator(options: OperatorOptions): WeftOperator {
   const { kubeConfig, namespace, config, meshConfigFile, logger, xdsBind, httpBind, metricsBind, leaderElection } = options;
-  const { replication } = options;
+  const { writesStatus = true, name } = options;
+  // Counts are for who writes status.
+  const replication = writesStatus ? options.replication : undefined;
   const identity = replication && replicaIdentity(hostname(), replication.advertised);
   const manager = new Manager({
     ...{ kubeConfig, logger, metricsBind, healthProbeBind: options.healthBind, fieldManager: 'weft' },
@@ -86,7 +90,7 @@ export function createOperator(options: OperatorOptions): WeftOperator {
       leaderElection: {
         ...(identity === undefined ? {} : { identity }),
         ...leaderElection,
-        name: leaseName,
+        name: namesOf(name).lease,
         namespace,
         whenLost: 'standBy',
       },
@@ -111,8 +115,8 @@ export function createOperator(options: OperatorOptions): WeftOperator {
   });
   for (const part of [source, statusPort, ...controllers, proxies]) manager.add(part);
   manager.add({ name: 'stages', group: 'server', start: (signal) => aborted(signal).then(plane.close) });
-  addLeaderDuties(manager, plane, isReady, replication);
-  if (replication && identity !== undefined) addReplication(manager, plane, identity, replication);
+  if (writesStatus) addLeaderDuties(manager, plane, isReady, replication);
+  if (replication && identity !== undefined) addReplication(manager, plane, identity, replication, security?.authority);
   if (meshConfigFile) {
     const { path: file, text } = meshConfigFile;
     const onChange = (next: string) => takeMeshConfig(next, file, logger, (read) => mesh.setConfig(read));

@@ -3,9 +3,8 @@ import { kubernetesKinds } from './api/kubernetes/index.ts';
 import { namespaceKind } from './api/kubernetes/namespace.ts';
 import { secretKind } from './authority/authority-secret.ts';
 import { mutatingWebhookKind, validatingWebhookKind } from './authority/ca-bundle.ts';
-import { authoritySecretName, webhookConfigurationName } from './authority/names.ts';
 import { configMapKind } from './authority/root-config-map.ts';
-import { leaseName } from './operator.ts';
+import { type InstallationNames, namesOf } from './installation-names.ts';
 import { eventKind } from './runtime/events/recorded-event.ts';
 import { leaseKind } from './runtime/leader-election/lease.ts';
 import type { ResourceKind } from './runtime/resource-kind.ts';
@@ -28,85 +27,99 @@ export interface Permissions {
   readonly namespace: readonly PermissionRule[];
 }
 
-/** What the operator may do: all that it does, and nothing else. A test compares this with the requests that it makes. */
-export const permissions: Permissions = {
-  cluster: [
-    {
-      reason: 'sources/kubernetes: the objects that the mesh is made from',
-      ...resourcesOf(meshKinds),
-      verbs: ['list', 'watch'],
-    },
-    {
-      reason:
-        'status: to read an object anew when its status was written by another meanwhile, and to hold up its deletion by a finalizer',
-      ...resourcesOf(meshKinds),
-      verbs: ['get', 'patch'],
-    },
-    {
-      reason: 'status: how far each object has got',
-      ...resourcesOf(meshKinds, 'status'),
-      verbs: ['patch'],
-    },
-    {
-      reason: 'status: Events about objects of any namespace, repeated ones counted in the first',
-      ...resourcesOf([eventKind]),
-      verbs: ['create', 'patch'],
-    },
-    {
-      reason: 'xds/auth: whose pod a proxy’s token was issued to; the API server is asked, nothing is stored',
-      apiGroups: ['authentication.k8s.io'],
-      resources: ['tokenreviews'],
-      verbs: ['create'],
-    },
-    {
-      reason: 'authority: caBundle of Weft’s own webhooks, and no other field, kept as it has to be',
-      ...resourcesOf([mutatingWebhookKind, validatingWebhookKind]),
-      resourceNames: [webhookConfigurationName],
-      verbs: ['list', 'watch', 'patch'],
-    },
-    {
-      reason:
-        'authority: the CA for pods, in one ConfigMap of each namespace that has injected ones; applied, so that create has a name too',
-      ...resourcesOf([configMapKind]),
-      resourceNames: [defaultInjectionConfig.xds.caConfigMap],
-      verbs: ['list', 'watch', 'create', 'patch'],
-    },
-    {
-      reason: 'webhooks: the labels of a namespace, before a pod in it is left without a sidecar',
-      ...resourcesOf([namespaceKind]),
-      verbs: ['get'],
-    },
-    ...groupsOf(kubernetesKinds).map((kinds) => ({
-      reason: 'sources/kubernetes: what the cluster runs, and where',
-      ...resourcesOf(kinds),
-      verbs: ['list', 'watch'],
-    })),
-  ],
-  namespace: [
-    {
-      reason: 'runtime/leader-election: the Lease, made by the first replica; a name cannot restrict create',
-      ...resourcesOf([leaseKind]),
-      verbs: ['create'],
-    },
-    {
-      reason: 'runtime/leader-election: to see who leads, and to lead',
-      ...resourcesOf([leaseKind]),
-      resourceNames: [leaseName],
-      verbs: ['get', 'update'],
-    },
-    {
-      reason: 'authority: the Secret that replicas share it in, made by the first leader; a name cannot restrict create',
-      ...resourcesOf([secretKind]),
-      verbs: ['create'],
-    },
-    {
-      reason: 'authority: to follow the Secret, and as the leader to replace what falls due',
-      ...resourcesOf([secretKind]),
-      resourceNames: [authoritySecretName],
-      verbs: ['list', 'watch', 'update'],
-    },
-  ],
+/** What the operator calls those objects whose names its permissions are restricted to. */
+type RestrictedNames = Pick<InstallationNames, 'lease' | 'authoritySecret' | 'webhookConfiguration'> & {
+  /** By which pods get the CA. */
+  readonly caConfigMap: string;
 };
+
+/** What the operator may do: all that it does, and nothing else. A test compares this with the requests that it makes. */
+export const permissions: Permissions = permissionsOf({
+  ...namesOf(),
+  caConfigMap: defaultInjectionConfig.xds.caConfigMap,
+});
+
+/** The permissions of an operator that calls its objects so. */
+export function permissionsOf({ lease, authoritySecret, webhookConfiguration, caConfigMap }: RestrictedNames): Permissions {
+  return {
+    cluster: [
+      {
+        reason: 'sources/kubernetes: the objects that the mesh is made from',
+        ...resourcesOf(meshKinds),
+        verbs: ['list', 'watch'],
+      },
+      {
+        reason:
+          'status: to read an object anew when its status was written by another meanwhile, and to hold up its deletion by a finalizer',
+        ...resourcesOf(meshKinds),
+        verbs: ['get', 'patch'],
+      },
+      {
+        reason: 'status: how far each object has got',
+        ...resourcesOf(meshKinds, 'status'),
+        verbs: ['patch'],
+      },
+      {
+        reason: 'status: Events about objects of any namespace, repeated ones counted in the first',
+        ...resourcesOf([eventKind]),
+        verbs: ['create', 'patch'],
+      },
+      {
+        reason: 'xds/auth: whose pod a proxy’s token was issued to; the API server is asked, nothing is stored',
+        apiGroups: ['authentication.k8s.io'],
+        resources: ['tokenreviews'],
+        verbs: ['create'],
+      },
+      {
+        reason: 'authority: caBundle of Weft’s own webhooks, and no other field, kept as it has to be',
+        ...resourcesOf([mutatingWebhookKind, validatingWebhookKind]),
+        resourceNames: [webhookConfiguration],
+        verbs: ['list', 'watch', 'patch'],
+      },
+      {
+        reason:
+          'authority: the CA for pods, in one ConfigMap of each namespace that has injected ones; applied, so that create has a name too',
+        ...resourcesOf([configMapKind]),
+        resourceNames: [caConfigMap],
+        verbs: ['list', 'watch', 'create', 'patch'],
+      },
+      {
+        reason: 'webhooks: the labels of a namespace, before a pod in it is left without a sidecar',
+        ...resourcesOf([namespaceKind]),
+        verbs: ['get'],
+      },
+      ...groupsOf(kubernetesKinds).map((kinds) => ({
+        reason: 'sources/kubernetes: what the cluster runs, and where',
+        ...resourcesOf(kinds),
+        verbs: ['list', 'watch'],
+      })),
+    ],
+    namespace: [
+      {
+        reason: 'runtime/leader-election: the Lease, made by the first replica; a name cannot restrict create',
+        ...resourcesOf([leaseKind]),
+        verbs: ['create'],
+      },
+      {
+        reason: 'runtime/leader-election: to see who leads, and to lead',
+        ...resourcesOf([leaseKind]),
+        resourceNames: [lease],
+        verbs: ['get', 'update'],
+      },
+      {
+        reason: 'authority: the Secret that replicas share it in, made by the first leader; a name cannot restrict create',
+        ...resourcesOf([secretKind]),
+        verbs: ['create'],
+      },
+      {
+        reason: 'authority: to follow the Secret, and as the leader to replace what falls due',
+        ...resourcesOf([secretKind]),
+        resourceNames: [authoritySecret],
+        verbs: ['list', 'watch', 'update'],
+      },
+    ],
+  };
+}
 
 /** Where the manifest puts the operator, and what it calls things. */
 export interface RbacNames {

@@ -1,6 +1,7 @@
 import { type AdmissionOptions, addAdmission } from './admission.ts';
 import { namespaceKind } from './api/kubernetes/namespace.ts';
 import { podKind } from './api/kubernetes/pod.ts';
+import type { Authority } from './authority/authority.ts';
 import type { ControlPlane } from './control-plane.ts';
 import type { BindAddress } from './runtime/manager/http-listener.ts';
 import type { Manager } from './runtime/manager/manager.ts';
@@ -36,6 +37,7 @@ export interface SecurityOptions {
 export interface Security {
   /** For the xDS server to open. */
   readonly port: XdsPort;
+  readonly authority: Authority;
   /** Where webhooks answer, as bound; undefined until they do. */
   readonly webhookAddress: string | undefined;
 }
@@ -71,6 +73,7 @@ export function addSecurity(manager: Manager, plane: ControlPlane, namespace: st
   const reviewer = new TokenReviewer({ rest, audiences, clock });
   const { authenticate } = new ProxyAuthenticator({ reviewer, pods, includes: takesPart, clock, logger, registry });
   return {
+    authority,
     port: {
       ...xdsBind,
       options: async (signal) => ({ credentials: new TlsCredentials(await certified(authority, signal)), authenticate }),

@@ -3,7 +3,6 @@ import { secretKind } from './authority/authority-secret.ts';
 import type { AuthorityTimes } from './authority/authority-times.ts';
 import { CaBundle, mutatingWebhookKind, validatingWebhookKind } from './authority/ca-bundle.ts';
 import { type AuthorityFiles, createFileAuthority } from './authority/file-authority.ts';
-import { authoritySecretName } from './authority/names.ts';
 import { configMapKind, RootConfigMap } from './authority/root-config-map.ts';
 import { SecretAuthority } from './authority/secret-authority.ts';
 import { SecretRotation } from './authority/secret-rotation.ts';
@@ -25,6 +24,8 @@ export interface TrustOptions {
   readonly issuer:
     | {
         readonly type: 'secret';
+        /** The name of the Secret. */
+        readonly secretName: string;
         readonly times: AuthorityTimes;
         /** DNS names and IP addresses of the servers. */
         readonly names: readonly string[];
@@ -44,7 +45,7 @@ export function addTrust(manager: Manager, namespace: string, options: TrustOpti
   const source = new KubernetesCacheSource({
     ...{ rest, cache, logger, clock },
     kinds: [
-      ...(issuer.type === 'secret' ? [watchedKind({ kind: secretKind, namespace, ...named(authoritySecretName) })] : []),
+      ...(issuer.type === 'secret' ? [watchedKind({ kind: secretKind, namespace, ...named(issuer.secretName) })] : []),
       watchedKind({ kind: mutatingWebhookKind, ...named(webhookConfiguration) }),
       watchedKind({ kind: validatingWebhookKind, ...named(webhookConfiguration) }),
       watchedKind({ kind: configMapKind, ...named(rootConfigMap.name) }),
@@ -53,13 +54,13 @@ export function addTrust(manager: Manager, namespace: string, options: TrustOpti
   // Nothing that serves the mesh waits for these: the first certificate comes from a leader, who is elected after the first lists.
   manager.add({ name: 'source of the authority', group: 'cache', start: (signal) => source.start(signal) });
 
-  const secret = `${namespace}/${authoritySecretName}`;
   let authority: Authority;
   if (issuer.type === 'files') {
     const files = createFileAuthority({ files: issuer.files, clock, logger, registry });
     for (const part of files.parts) manager.add(part);
     authority = files;
   } else {
+    const secret = `${namespace}/${issuer.secretName}`;
     const store = cache.store(secretKind);
     const shared = new SecretAuthority({ store, secret, logger });
     manager.add({ name: 'authority', group: 'server', start: (signal) => aborted(signal).then(() => shared.close()) });
@@ -76,7 +77,7 @@ export function addTrust(manager: Manager, namespace: string, options: TrustOpti
   addRootConfigMaps(manager, rootConfigMap, trust, injected);
   manager.addReadyzCheck('certificate', () => {
     if (!authority.certificates.current)
-      throw new Error(`there is no certificate to serve with yet: ${describe(issuer, secret)}`);
+      throw new Error(`there is no certificate to serve with yet: ${describe(issuer, namespace)}`);
   });
   return authority;
 }
@@ -148,6 +149,7 @@ function addDuty(manager: Manager, { name, kind, toNames, reconciler, first, tru
   );
 }
 
-function describe(issuer: TrustOptions['issuer'], secret: ObjectName): string {
-  return issuer.type === 'files' ? `${issuer.files.certificate} was not read` : `the leader has not made Secret ${secret}`;
+function describe(issuer: TrustOptions['issuer'], namespace: string): string {
+  if (issuer.type === 'files') return `${issuer.files.certificate} was not read`;
+  return `the leader has not made Secret ${namespace}/${issuer.secretName}`;
 }

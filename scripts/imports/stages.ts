@@ -29,22 +29,40 @@ export const stages: Readonly<Record<string, Stage>> = {
   status: { imports: ['xds', 'mesh', 'api', 'runtime', 'envoy'], open: ['replication'] },
   webhooks: { imports: ['runtime', 'api', 'mesh', 'controllers'], open: ['iptables', 'injector', 'admission', 'validator'] },
   'version.ts': { imports: [] },
+  'installation-names.ts': { imports: [] },
   'control-plane.ts': { imports: stagesOfAChange },
   'main.ts': { imports: [...stagesOfAChange, 'control-plane.ts', 'version.ts'] },
-  'leader-duties.ts': { imports: [...stagesOfAChange, 'control-plane.ts'] },
+  'leader-duties.ts': { imports: [...stagesOfAChange, 'authority', 'control-plane.ts'] },
   // What the operator adds where it has to be trusted: an authority, webhooks, and TLS for proxies.
   'trust.ts': { imports: ['runtime', 'sources', 'authority', 'webhooks'] },
   'admission.ts': { imports: ['runtime', 'api', 'mesh', 'authority', 'webhooks', 'trust.ts'] },
   'shape-bootstrap.ts': { imports: [...stagesOfAChange, 'webhooks'] },
   'security.ts': {
-    imports: [...stagesOfAChange, 'webhooks', 'control-plane.ts', 'trust.ts', 'admission.ts', 'shape-bootstrap.ts'],
+    imports: [
+      ...stagesOfAChange,
+      ...['authority', 'webhooks', 'control-plane.ts', 'trust.ts', 'admission.ts', 'shape-bootstrap.ts'],
+    ],
   },
-  'operator.ts': { imports: [...stagesOfAChange, 'control-plane.ts', 'leader-duties.ts', 'security.ts', 'version.ts'] },
-  'rbac.ts': { imports: ['runtime', 'api', 'authority', 'webhooks', 'operator.ts', 'trust.ts'] },
+  'operator.ts': {
+    imports: [
+      ...stagesOfAChange,
+      ...['control-plane.ts', 'leader-duties.ts', 'security.ts', 'installation-names.ts', 'version.ts'],
+    ],
+  },
+  'rbac.ts': { imports: ['runtime', 'api', 'authority', 'webhooks', 'installation-names.ts'] },
   cli: {
     imports: [
       ...stagesOfAChange,
-      ...['authority', 'webhooks', 'version.ts', 'main.ts', 'operator.ts', 'leader-duties.ts', 'security.ts'],
+      ...[
+        'authority',
+        'webhooks',
+        'version.ts',
+        'main.ts',
+        'operator.ts',
+        'leader-duties.ts',
+        'security.ts',
+        'installation-names.ts',
+      ],
     ],
   },
 };

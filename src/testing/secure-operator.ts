@@ -1,7 +1,7 @@
 import { type ChannelCredentials, credentials, Metadata } from '@grpc/grpc-js';
 import type { KubeConfig } from '@kubernetes/client-node';
 import { type AuthorityTimes, defaultAuthorityTimes } from '../authority/authority-times.ts';
-import { webhookConfigurationName } from '../authority/names.ts';
+import { namesOf } from '../installation-names.ts';
 import type { OperatorOptions } from '../operator.ts';
 import type { RestClient } from '../runtime/client/rest-client.ts';
 import { findLoopbackPort } from '../runtime/testenv/loopback-port.ts';
@@ -32,10 +32,11 @@ export async function runSecureOperator(kubeConfig: KubeConfig, options: SecureO
     trust: {
       issuer: {
         type: 'secret',
+        secretName: namesOf().authoritySecret,
         times: { ...defaultAuthorityTimes, ...options.times },
         names: ['127.0.0.1', 'weft.weft-system.svc'],
       },
-      webhookConfiguration: webhookConfigurationName,
+      webhookConfiguration: namesOf().webhookConfiguration,
       rootConfigMap: { name: defaultInjectionConfig.xds.caConfigMap, key: defaultInjectionConfig.xds.caKey },
     },
     injection: defaultInjectionConfig,
@@ -126,7 +127,7 @@ export async function makeWebhookConfiguration(
   const body = {
     apiVersion: 'admissionregistration.k8s.io/v1',
     kind: `${kind}WebhookConfiguration`,
-    metadata: { name: webhookConfigurationName },
+    metadata: { name: namesOf().webhookConfiguration },
     webhooks: webhooks.map(({ name, url, rule, namespaceSelector = {} }) => ({
       ...{
         name,

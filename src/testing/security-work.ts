@@ -1,6 +1,6 @@
 import { request as httpsRequest } from 'node:https';
-import { authoritySecretName, webhookConfigurationName } from '../authority/names.ts';
 import { typeUrls } from '../envoy/resource.ts';
+import { namesOf } from '../installation-names.ts';
 import type { RestClient } from '../runtime/client/rest-client.ts';
 import { eventually } from '../runtime/testing/eventually.ts';
 import { defaultInjectionConfig } from '../webhooks/injector/config/injection-config.ts';
@@ -8,7 +8,7 @@ import { AdsClient } from '../xds/testing/ads-client.ts';
 import { makePod, makeWebhookConfiguration, proxyCredentials, type SecureOperator, type TestPod } from './secure-operator.ts';
 
 const merge = 'application/merge-patch+json';
-const secretPath = `/api/v1/namespaces/weft-system/secrets/${authoritySecretName}`;
+const secretPath = `/api/v1/namespaces/weft-system/secrets/${namesOf().authoritySecret}`;
 const configMapPath = `/api/v1/namespaces/default/configmaps/${defaultInjectionConfig.xds.caConfigMap}`;
 
 /** What gives an operator's security something to do, in namespace `default`, over and over again. */
@@ -34,7 +34,7 @@ export async function makeSecurityWork(rest: RestClient): Promise<SecurityWork> 
       await remove(secretPath);
       await remove(configMapPath);
       for (const kind of ['mutating', 'validating']) {
-        const path = `/apis/admissionregistration.k8s.io/v1/${kind}webhookconfigurations/${webhookConfigurationName}`;
+        const path = `/apis/admissionregistration.k8s.io/v1/${kind}webhookconfigurations/${namesOf().webhookConfiguration}`;
         const operations = [{ op: 'replace', path: '/webhooks/0/clientConfig', value: { url: 'https://127.0.0.1:1/' } }];
         await rest.request({ method: 'PATCH', path, body: operations, contentType: 'application/json-patch+json' });
       }

@@ -1,5 +1,5 @@
 import { afterEach, expect, it } from 'vitest';
-import { leaseName } from '../../operator.ts';
+import { namesOf } from '../../installation-names.ts';
 import { describeApi } from '../../runtime/testing/describe-api.ts';
 import { ControlPlaneClient } from '../control-plane-client.ts';
 import { findReplicas, type OperatorPod, type PodConnection } from './find-replicas.ts';
@@ -27,7 +27,7 @@ describeApi('findReplicas', (env) => {
     await env().rest.request({ method: 'PATCH', path, body: status, contentType: 'application/merge-patch+json' });
   };
   const holdLease = (holderIdentity: string) =>
-    env().rest.request({ method: 'POST', path: leases, body: { metadata: { name: leaseName }, spec: { holderIdentity } } });
+    env().rest.request({ method: 'POST', path: leases, body: { metadata: { name: namesOf().lease }, spec: { holderIdentity } } });
 
   afterEach(async () => {
     for (const path of [pods, leases]) await env().rest.request({ method: 'DELETE', path, query: { gracePeriodSeconds: 0 } });

@@ -1,4 +1,4 @@
-import { leaseName } from '../../operator.ts';
+import { defaultInstallation, namesOf } from '../../installation-names.ts';
 import { isNotFound } from '../../runtime/client/api-error.ts';
 import type { RestClient } from '../../runtime/client/rest-client.ts';
 import { CommandError } from '../command-error.ts';
@@ -17,7 +17,11 @@ export interface OperatorPod {
 export type PodConnection = Pick<Replica, 'get' | 'close'>;
 
 interface Pod {
-  readonly metadata: { readonly name: string; readonly deletionTimestamp?: string };
+  readonly metadata: {
+    readonly name: string;
+    readonly labels?: Readonly<Record<string, string>>;
+    readonly deletionTimestamp?: string;
+  };
   readonly status?: { readonly phase?: string };
 }
 
@@ -38,7 +42,7 @@ export async function findReplicas(
     throw new CommandError(
       `no running pod with the label ${operatorPodLabel} in namespace ${namespace} of ${rest.host}; name another with --operator-namespace, or a control plane outside of a cluster with --address HOST:PORT`,
     );
-  const leader = running.length === 1 ? undefined : await readLeader(rest, namespace);
+  const leader = running.length === 1 ? undefined : await readLeader(rest, namespace, installationOf(running));
   return running
     .map(({ metadata: { name } }): Replica => {
       const isLeader = running.length === 1 || leader === name;
@@ -48,9 +52,15 @@ export async function findReplicas(
     .sort((a, b) => Number(b.isLeader) - Number(a.isLeader));
 }
 
+/** Which installation is asked for status: of several revisions the default one, as far as it is there. */
+function installationOf(pods: readonly Pod[]): string {
+  const names = new Set(pods.map(({ metadata }) => metadata.labels?.['app.kubernetes.io/instance'] ?? defaultInstallation));
+  return names.has(defaultInstallation) ? defaultInstallation : [...names].sort()[0]!;
+}
+
 /** The pod that holds the lease; undefined if nobody does. An identity is `<pod>_<random>`. */
-async function readLeader(rest: RestClient, namespace: string): Promise<string | undefined> {
-  const path = `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases/${leaseName}`;
+async function readLeader(rest: RestClient, namespace: string, installation: string): Promise<string | undefined> {
+  const path = `/apis/coordination.k8s.io/v1/namespaces/${encodeURIComponent(namespace)}/leases/${namesOf(installation).lease}`;
   try {
     const { spec } = await rest.request<{ spec?: { holderIdentity?: string } }>({ path });
     return spec?.holderIdentity?.split('_')[0];

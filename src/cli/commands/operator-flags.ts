@@ -7,10 +7,13 @@ export interface OperatorFlags extends ServeOptions, SecurityFlags {
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly namespace?: string;
+  readonly name: string;
+  readonly writeStatus: boolean;
   readonly leaderElect: boolean;
   readonly healthBind?: HostPort;
   readonly replicaBind?: HostPort;
   readonly replicaTokenFile?: string;
+  readonly replicaIdentityTokenFile?: string;
   readonly replicaTlsCert?: string;
   readonly replicaTlsKey?: string;
   readonly replicaTlsCa?: string;

@@ -1,4 +1,6 @@
 import type { Command } from 'commander';
+import { defaultInstallation } from '../../installation-names.ts';
+import { replicaAudience } from '../../status/replication/replica-credential.ts';
 import { CommandError } from '../command-error.ts';
 import { healthPort, metricsPort } from '../default-ports.ts';
 import { parseHostPort } from '../host-port.ts';
@@ -17,6 +19,13 @@ export function addOperatorCommand(program: Command): void {
     .option('--kubeconfig <file>', 'which cluster; default: the pod’s own, $KUBECONFIG, ~/.kube/config')
     .option('--context <name>', 'context of the kubeconfig; default: its current one')
     .option('--namespace <namespace>', 'where the operator runs and keeps its Lease; default: $POD_NAMESPACE, or the context’s')
+    .option('--name <name>', 'what its Lease, Secret, Service and webhooks are called after', defaultInstallation)
+    .option(
+      '--write-status [true|false]',
+      'write statuses and Events; false: another revision does',
+      parseBoolean('--write-status'),
+      true,
+    )
     .option(
       '--leader-elect [true|false]',
       'share the leader’s work with other replicas; false: there are none',
@@ -25,11 +34,15 @@ export function addOperatorCommand(program: Command): void {
     )
     .option(
       '--replica-bind <host:port>',
-      'where other replicas stream their counts while this one leads; with --replica-token-file',
+      'where other replicas stream their counts while this one leads; with a file of a token',
       (text) => parseHostPort(text, '--replica-bind'),
     )
-    .option('--replica-token-file <file>', 'a secret that all replicas share')
-    .option('--replica-tls-cert <file>', 'certificate that this replica shows to the others; read again when it changes')
+    .option(
+      '--replica-identity-token-file <file>',
+      `this pod’s projected token for ${replicaAudience}, by which replicas know each other`,
+    )
+    .option('--replica-token-file <file>', 'a secret that all replicas share, in place of that')
+    .option('--replica-tls-cert <file>', 'certificate that this replica shows to the others, in place of that for proxies')
     .option('--replica-tls-key <file>', 'its key')
     .option('--replica-tls-ca <file>', 'authorities whose certificates this replica believes of the others')
     .option('--replica-tls-server-name <name>', 'name in the others’ certificates; default: the address they are reached by')

@@ -1,6 +1,5 @@
 import { type Command, Option } from 'commander';
 import { defaultAuthorityTimes } from '../../authority/authority-times.ts';
-import { webhookConfigurationName } from '../../authority/names.ts';
 import { webhookPort, xdsTlsPort } from '../default-ports.ts';
 import { type HostPort, parseHostPort } from '../host-port.ts';
 import { parseDuration } from './serve-options.ts';
@@ -10,8 +9,8 @@ export interface SecurityFlags {
   readonly secure: boolean;
   readonly xdsTlsBind: HostPort;
   readonly webhookBind: HostPort;
-  readonly webhookConfiguration: string;
-  readonly service: string;
+  readonly webhookConfiguration?: string;
+  readonly service?: string;
   readonly certificateName?: readonly string[];
   readonly tokenAudience?: readonly string[];
   readonly injectionConfig?: string;
@@ -43,8 +42,8 @@ export function addSecurityOptions(command: Command, parseBoolean: (flag: string
     )
     .addOption(bind('--xds-tls-bind', 'where proxies connect over TLS, each with the token of its pod', `:${xdsTlsPort}`))
     .addOption(bind('--webhook-bind', 'where the API server asks webhooks', `:${webhookPort}`))
-    .option('--webhook-configuration <name>', 'webhook configurations whose caBundle is kept', webhookConfigurationName)
-    .option('--service <name>', 'Service by which the operator is reached: a name of its certificate', 'weft')
+    .option('--webhook-configuration <name>', 'webhook configurations whose caBundle is kept; default: as --name')
+    .option('--service <name>', 'Service by which the operator is reached: a name of its certificate; default: as --name')
     .option('--certificate-name <name>', 'another DNS name or IP address of its certificate; repeatable', each)
     .option('--token-audience <audience>', 'whom tokens of proxies must be for; repeatable (default: as injected)', each)
     .option('--injection-config <file>', 'how pods are injected, as for weft inject --values; read again when it changes')

@@ -29,7 +29,8 @@ export async function serveOperator(flags: OperatorFlags): Promise<void> {
       ...(meshConfigFile ? { meshConfigFile } : {}),
       metricsBind: flags.metricsBind ?? { port: metricsPort },
       healthBind: flags.healthBind ?? { port: healthPort },
-      ...readReplication(flags),
+      ...{ name: flags.name, writesStatus: flags.writeStatus },
+      ...readReplication(flags, namespace),
       rollout: rolloutOf(flags),
       leaderElection: flags.leaderElect ? {} : false,
     });

@@ -1,4 +1,3 @@
-import { readFile } from 'node:fs/promises';
 import http from 'node:http';
 import https from 'node:https';
 import type { Duplex } from 'node:stream';
@@ -6,8 +5,8 @@ import { replicationPath, replicationProtocol, silenceMs } from './replica-line.
 
 /** How a follower knows that it speaks to a replica, and keeps its token from whoever listens in. */
 export interface FollowerTls {
-  /** PEM of the authorities that may have signed the leader's certificate; read at each connection. */
-  readonly caFile: string;
+  /** PEM of the authorities that may have signed the leader's certificate; asked at each connection. Rejects if there is none. */
+  readonly readCa: () => Promise<string>;
   /** The name that the certificate must carry. Default: the host of the leader's address. */
   readonly serverName?: string;
 }
@@ -17,6 +16,7 @@ export interface LeaderConnection {
   readonly address: string;
   /** Of this replica. */
   readonly identity: string;
+  /** What this replica shows. */
   readonly token: string;
   /** Absent: plain HTTP, which is refused beyond loopback. */
   readonly tls?: FollowerTls | undefined;
@@ -30,7 +30,7 @@ export async function connectToLeader(connection: LeaderConnection): Promise<Dup
   const { address, identity, token, tls, allowPlaintext = false, signal } = connection;
   const url = new URL(`${tls ? 'https' : 'http'}://${address}${replicationPath}`);
   if (!tls && !allowPlaintext && !isLoopback(url.hostname)) throw new Error(plaintextRefusal);
-  const trust = tls && { ca: await readFile(tls.caFile), minVersion: 'TLSv1.2' as const, servername: tls.serverName };
+  const trust = tls && { ca: await tls.readCa(), minVersion: 'TLSv1.2' as const, servername: tls.serverName };
   return new Promise((resolve, reject) => {
     const call = (tls ? https : http).request(url, {
       ...trust,

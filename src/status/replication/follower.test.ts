@@ -1,4 +1,4 @@
-import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { mkdtemp, readFile, rm, writeFile } from 'node:fs/promises';
 import { createServer, type Server } from 'node:http';
 import type { AddressInfo } from 'node:net';
 import { tmpdir } from 'node:os';
@@ -16,6 +16,7 @@ import { startHttpServer } from '../http-server.ts';
 import { Follower, type FollowerOptions } from './follower.ts';
 import { LineReader } from './line-reader.ts';
 import { MergedPropagation } from './merged-propagation.ts';
+import { sharedToken } from './replica-credential.ts';
 import { ReplicaHub } from './replica-hub.ts';
 import { replicationProtocol } from './replica-line.ts';
 
@@ -65,7 +66,7 @@ describe('Follower', () => {
   const follow = (counts: Counts, options: Partial<FollowerOptions>) => {
     const { mesh, ledger } = counts;
     const logger = { ...silentLogger, warn: (_: string, fields: LogFields = {}) => void warned.push(fields) };
-    const common = { mesh, ledger, identity: 'me_127.0.0.1:1', token: 'shared', pollMs: 10, logger };
+    const common = { mesh, ledger, identity: 'me_127.0.0.1:1', credential: sharedToken('shared'), pollMs: 10, logger };
     running = new Follower({ ...common, leader: () => undefined, ...options }).start(stop.signal);
   };
   beforeEach(() => {
@@ -172,6 +173,7 @@ describe('Follower', () => {
   describe('over TLS', () => {
     let folder: string;
     let caFile: string;
+    const readCa = () => readFile(caFile, 'utf8');
     let merged: MergedPropagation;
     let server: { address: string; close(): Promise<void> };
     const first = selfSigned();
@@ -183,7 +185,7 @@ describe('Follower', () => {
       const mesh = new Counts(1).mesh;
       const local = { propagation: () => new Counts(0).ledger.propagation(keyOf(0)), onDirty: () => () => {} };
       merged = new MergedPropagation({ local, mesh, clock: systemClock });
-      const hub = new ReplicaHub({ merged, token: 'shared' });
+      const hub = new ReplicaHub({ merged, credential: sharedToken('shared') });
       void hub.start(stop.signal);
       server = await startHttpServer('127.0.0.1', 0, '', new Map(), { upgrade: hub.accept, certificates });
     });
@@ -197,14 +199,14 @@ describe('Follower', () => {
 
     it('is counted by a leader whose certificate its authority signed', async () => {
       await writeFile(caFile, first.certificate);
-      follow(new Counts(1), { leader, tls: { caFile } });
+      follow(new Counts(1), { leader, tls: { readCa } });
       await eventually(() => expect(merged.replicas).toBe(1));
       expect(warned).toEqual([]);
     });
 
     it('says whom it does not believe, and goes on when the file of authorities is renewed', async () => {
       await writeFile(caFile, selfSigned().certificate);
-      follow(new Counts(1), { leader, tls: { caFile } });
+      follow(new Counts(1), { leader, tls: { readCa } });
       await eventually(() => expect(warned).toHaveLength(1));
       expect(warned[0]!.problem).toMatch(/the leader at 127\.0\.0\.1:\d+ cannot be reached: .*(self.signed|certificate)/);
       expect(merged.replicas).toBe(0);
@@ -220,7 +222,7 @@ describe('Follower', () => {
       const named = selfSigned(['replicas.weft.example']);
       certificates.set(named);
       await writeFile(caFile, named.certificate);
-      follow(new Counts(1), { leader, tls: { caFile, serverName: 'replicas.weft.example' } });
+      follow(new Counts(1), { leader, tls: { readCa, serverName: 'replicas.weft.example' } });
       await eventually(() => expect(merged.replicas).toBe(1));
     });
   });

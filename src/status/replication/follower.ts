@@ -9,6 +9,7 @@ import type { Ledger } from '../../xds/ledger.ts';
 import { connectToLeader, type FollowerTls } from './connect-to-leader.ts';
 import { DepartedObjects } from './departed-objects.ts';
 import { LocalCounts } from './local-counts.ts';
+import type { ReplicaCredential } from './replica-credential.ts';
 import { addressOfIdentity } from './replica-identity.ts';
 import { heartbeatMs, silenceMs } from './replica-line.ts';
 
@@ -19,8 +20,8 @@ export interface FollowerOptions {
   readonly identity: string;
   /** The identity that holds the lease, as last seen; undefined: nobody's. */
   readonly leader: () => string | undefined;
-  /** The same on every replica. Throws when empty. */
-  readonly token: string;
+  /** What this replica shows. */
+  readonly credential: Pick<ReplicaCredential, 'present'>;
   /** Default: plain HTTP, which is refused beyond loopback. */
   readonly tls?: FollowerTls | undefined;
   /** Send the token in the clear over a network, too. Default false. */
@@ -46,7 +47,6 @@ export class Follower implements Runnable {
   #problem = '';
 
   constructor(options: FollowerOptions) {
-    if (options.token === '') throw new Error('replication needs a token that all replicas share; it is empty');
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
@@ -68,7 +68,8 @@ export class Follower implements Runnable {
         continue;
       }
       try {
-        const { token, tls, allowPlaintext } = this.#options;
+        const { credential, tls, allowPlaintext } = this.#options;
+        const token = await credential.present();
         const socket = await connectToLeader({ address, identity, token, tls, allowPlaintext, signal });
         backoff.reset();
         this.#problem = '';

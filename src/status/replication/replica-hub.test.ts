@@ -9,6 +9,7 @@ import { FakeClock } from '../../runtime/testing/fake-clock.ts';
 import type { Propagation } from '../../xds/ledger.ts';
 import { type HttpServer, startHttpServer } from '../http-server.ts';
 import { MergedPropagation } from './merged-propagation.ts';
+import { sharedToken } from './replica-credential.ts';
 import { ReplicaHub } from './replica-hub.ts';
 import { heartbeatMs, maxLineBytes, replicationPath, replicationProtocol, silenceMs } from './replica-line.ts';
 
@@ -30,7 +31,7 @@ describe('ReplicaHub', () => {
 
   const lead = (maxReplicas?: number) => {
     const logger = { ...silentLogger, warn: (_: string, fields: LogFields = {}) => void warned.push(fields) };
-    hub = new ReplicaHub({ merged, token: 'shared', clock, logger, ...(maxReplicas ? { maxReplicas } : {}) });
+    hub = new ReplicaHub({ merged, credential: sharedToken('shared'), clock, logger, ...(maxReplicas ? { maxReplicas } : {}) });
     ended = hub.start(stop.signal);
   };
   beforeEach(async () => {

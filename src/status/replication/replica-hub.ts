@@ -1,4 +1,3 @@
-import { timingSafeEqual } from 'node:crypto';
 import { type IncomingMessage, STATUS_CODES } from 'node:http';
 import type { Duplex } from 'node:stream';
 import { aborted } from '../../runtime/abort.ts';
@@ -7,12 +6,13 @@ import { type Logger, silentLogger } from '../../runtime/logger.ts';
 import type { Runnable } from '../../runtime/runnable.ts';
 import { LineReader } from './line-reader.ts';
 import type { MergedPropagation } from './merged-propagation.ts';
+import type { ReplicaCredential } from './replica-credential.ts';
 import { checkReplicaLine, heartbeatMs, replicationPath, replicationProtocol, silenceMs } from './replica-line.ts';
 
 export interface ReplicaHubOptions {
   readonly merged: MergedPropagation;
-  /** What followers must present; the same on every replica. Throws when empty: counts decide when a change counts as done. */
-  readonly token: string;
+  /** What followers must show. */
+  readonly credential: Pick<ReplicaCredential, 'refuse'>;
   /** Followers at once, at most. Default 64. */
   readonly maxReplicas?: number;
   /** Default: the machine's clock. */
@@ -20,6 +20,14 @@ export interface ReplicaHubOptions {
   /** Default: nothing is logged. */
   readonly logger?: Logger;
 }
+
+interface Refusal {
+  readonly code: number;
+  readonly why: string;
+}
+
+const notLeading: Refusal = { code: 503, why: 'this replica is not the leader' };
+const tooMany: Refusal = { code: 429, why: 'too many replicas are connected' };
 
 /**
  * Takes the followers' streams of counts, while this replica leads; sends them away otherwise. Join {@link accept} to the status port
@@ -33,9 +41,10 @@ export class ReplicaHub implements Runnable {
   readonly #logger: Logger;
   readonly #sockets = new Set<Duplex>();
   #isOpen = false;
+  /** Connections whose token is being looked at. */
+  #deciding = 0;
 
   constructor(options: ReplicaHubOptions) {
-    if (options.token === '') throw new Error('replication needs a token that all replicas share; it is empty');
     this.#options = options;
     this.#clock = options.clock ?? systemClock;
     this.#logger = options.logger ?? silentLogger;
@@ -52,7 +61,13 @@ export class ReplicaHub implements Runnable {
   /** Answers an HTTP upgrade of the status port. Every socket it is given is its own from then on. */
   readonly accept = (request: IncomingMessage, socket: Duplex, head: Buffer): void => {
     socket.on('error', () => socket.destroy());
-    const refusal = this.#refusalOf(request);
+    void this.#decide(request, socket, head);
+  };
+
+  async #decide(request: IncomingMessage, socket: Duplex, head: Buffer): Promise<void> {
+    const refusal = await this.#refusalOf(request);
+    // It may have gone while its token was looked at.
+    if (socket.destroyed) return;
     if (refusal) {
       const body = `${refusal.why}\n`;
       const head = `HTTP/1.1 ${refusal.code} ${STATUS_CODES[refusal.code]}\r\nconnection: close\r\ncontent-length: ${Buffer.byteLength(body)}`;
@@ -62,16 +77,26 @@ export class ReplicaHub implements Runnable {
     socket.write(`HTTP/1.1 101 Switching Protocols\r\nconnection: upgrade\r\nupgrade: ${replicationProtocol}\r\n\r\n`);
     this.#serve(socket, String(request.headers['x-weft-replica'] ?? '').slice(0, 256));
     if (head.length > 0) socket.unshift(head);
-  };
+  }
 
-  #refusalOf({ url, headers }: IncomingMessage): { code: number; why: string } | undefined {
+  async #refusalOf({ url, headers }: IncomingMessage): Promise<Refusal | undefined> {
+    const { credential, maxReplicas = 64 } = this.#options;
     if (url !== replicationPath) return { code: 404, why: `there is no ${url} to upgrade` };
-    if (!sameToken(headers.authorization ?? '', `Bearer ${this.#options.token}`))
-      return { code: 401, why: 'the replication token is not that of this replica' };
     if (headers.upgrade !== replicationProtocol) return { code: 400, why: `this replica speaks ${replicationProtocol}` };
-    if (!this.#isOpen) return { code: 503, why: 'this replica is not the leader' };
-    if (this.#sockets.size >= (this.#options.maxReplicas ?? 64)) return { code: 429, why: 'too many replicas are connected' };
-    return undefined;
+    if (!this.#isOpen) return notLeading;
+    if (this.#deciding >= maxReplicas) return tooMany;
+    this.#deciding++;
+    try {
+      const why = await credential.refuse((headers.authorization ?? '').replace(/^Bearer /, ''));
+      if (why !== undefined) return { code: 401, why };
+    } catch (error) {
+      this.#logger.warn('A replica’s token could not be looked at', { error });
+      return { code: 503, why: 'the token cannot be looked at now' };
+    } finally {
+      this.#deciding--;
+    }
+    if (!this.#isOpen) return notLeading;
+    return this.#sockets.size >= maxReplicas ? tooMany : undefined;
   }
 
   #serve(socket: Duplex, replica: string): void {
@@ -117,9 +142,4 @@ export class ReplicaHub implements Runnable {
     beat();
     this.#logger.info('A replica connected', { replica });
   }
-}
-
-function sameToken(given: string, wanted: string): boolean {
-  const [a, b] = [Buffer.from(given), Buffer.from(wanted)];
-  return a.length === b.length && timingSafeEqual(a, b);
 }

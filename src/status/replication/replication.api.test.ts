@@ -10,6 +10,7 @@ import { StatusWriter } from '../status-writer.ts';
 import { applyYaml, Replica, serviceEntryYaml } from '../testing/replica.ts';
 import { Follower } from './follower.ts';
 import { MergedPropagation } from './merged-propagation.ts';
+import { sharedToken } from './replica-credential.ts';
 import { ReplicaHub } from './replica-hub.ts';
 import { replicaIdentity } from './replica-identity.ts';
 
@@ -34,7 +35,7 @@ class Peer {
     const { mesh, xds, logger } = replica;
     this.merged = new MergedPropagation({ local: xds.ledger, mesh, clock: systemClock });
     this.tracker = new StatusTracker({ mesh, ledger: this.merged, clock: systemClock, logger });
-    this.#hub = new ReplicaHub({ merged: this.merged, token });
+    this.#hub = new ReplicaHub({ merged: this.merged, credential: sharedToken(token) });
   }
 
   async start(followerToken = token): Promise<void> {
@@ -42,7 +43,14 @@ class Peer {
     this.#http = await startHttpServer('127.0.0.1', 0, '--http-bind', new Map(), { upgrade: this.#hub.accept });
     this.identity = replicaIdentity(this.#name, this.#http.address);
     const { mesh, xds, logger } = this.replica;
-    const options = { mesh, ledger: xds.ledger, identity: this.identity, leader: this.#leader, token: followerToken, logger };
+    const options = {
+      mesh,
+      ledger: xds.ledger,
+      identity: this.identity,
+      leader: this.#leader,
+      credential: sharedToken(followerToken),
+      logger,
+    };
     this.replica.run(new Follower({ ...options, pollMs: 20 }));
   }
 
