@@ -17,6 +17,7 @@ const checks = [
   { name: 'unused code', command: [bin('knip'), '--no-config-hints'] },
   { name: 'generated CRDs', command: script('generate-crds.ts', '--check') },
   { name: 'generated RBAC', command: script('generate-rbac.ts', '--check') },
+  { name: 'generated chart', command: script('generate-chart.ts', '--check') },
   { name: 'import direction', command: script('import-direction.ts') },
   { name: 'links in documents', command: script('check-links.ts') },
 ];

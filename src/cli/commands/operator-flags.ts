@@ -7,7 +7,6 @@ export interface OperatorFlags extends ServeOptions, SecurityFlags {
   readonly kubeconfig?: string;
   readonly context?: string;
   readonly namespace?: string;
-  readonly name: string;
   readonly writeStatus: boolean;
   readonly leaderElect: boolean;
   readonly healthBind?: HostPort;

@@ -62,6 +62,7 @@ it('takes names, durations and audiences', () => {
   expect(security!.tokenAudiences).toEqual(['a', 'b']);
   expect(security!.trust.issuer).toEqual({
     type: 'secret',
+    secretName: 'weft-authority',
     times: { caLifetimeMs: 3_600_000_000, certificateLifetimeMs: 86_400_000, caOverlapMs: 5_400_000 },
     names: [
       ...['weft-canary', 'weft-canary.mesh', 'weft-canary.mesh.svc', 'weft-canary.mesh.svc.cluster.local'],

@@ -3,14 +3,14 @@ import { namesOf } from '../../installation-names.ts';
 import type { SecurityOptions } from '../../security.ts';
 import { CommandError } from '../command-error.ts';
 import { loadInjectionConfig } from '../load-injection-config.ts';
-import type { OperatorFlags } from './operator-flags.ts';
+import type { SecurityFlags } from './security-flags.ts';
 
 /**
  * What the flags of security say; undefined: it is switched off. Throws a {@link CommandError} for what does not go together.
  * @param warn told of what in the injection configuration has no effect
  */
 export function readSecurity(
-  flags: OperatorFlags,
+  flags: SecurityFlags,
   namespace: string,
   warn: (problem: string) => void,
 ): SecurityOptions | undefined {
@@ -34,7 +34,7 @@ export function readSecurity(
   };
 }
 
-function readIssuer(flags: OperatorFlags, secretName: string, names: readonly string[]): SecurityOptions['trust']['issuer'] {
+function readIssuer(flags: SecurityFlags, secretName: string, names: readonly string[]): SecurityOptions['trust']['issuer'] {
   const { tlsCert: certificate, tlsKey: key, tlsCa: ca } = flags;
   if (certificate !== undefined && key !== undefined && ca !== undefined)
     return { type: 'files', files: { certificate, key, ca } };
@@ -43,7 +43,7 @@ function readIssuer(flags: OperatorFlags, secretName: string, names: readonly st
   return { type: 'secret', secretName, times: readTimes(flags), names };
 }
 
-function readTimes({ caLifetime, certificateLifetime, caOverlap }: OperatorFlags): AuthorityTimes {
+function readTimes({ caLifetime, certificateLifetime, caOverlap }: SecurityFlags): AuthorityTimes {
   if (certificateLifetime >= caLifetime) throw new CommandError('--certificate-lifetime must be shorter than --ca-lifetime');
   // A third of its time is left when an authority's successor is made.
   if (caOverlap * 3 >= caLifetime) throw new CommandError('--ca-overlap must be shorter than a third of --ca-lifetime');
@@ -51,7 +51,7 @@ function readTimes({ caLifetime, certificateLifetime, caOverlap }: OperatorFlags
 }
 
 /** How proxies and the API server may call the operator. */
-function dnsNamesOf(flags: OperatorFlags, namespace: string, clusterDomain: string): string[] {
+function dnsNamesOf(flags: SecurityFlags, namespace: string, clusterDomain: string): string[] {
   const { certificateName = [] } = flags;
   const service = serviceOf(flags);
   const inCluster = `${service}.${namespace}.svc`;
@@ -59,6 +59,6 @@ function dnsNamesOf(flags: OperatorFlags, namespace: string, clusterDomain: stri
 }
 
 /** The Service by which the operator is reached. */
-export function serviceOf({ service, name }: Pick<OperatorFlags, 'service' | 'name'>): string {
+export function serviceOf({ service, name }: Pick<SecurityFlags, 'service' | 'name'>): string {
   return service ?? namesOf(name).service;
 }

@@ -6,6 +6,8 @@ import { parseDuration } from './serve-options.ts';
 
 /** What `weft operator` is told of TLS for proxies, of webhooks, and of the certificates behind them. */
 export interface SecurityFlags {
+  /** What the installation's objects are called after; absent: `weft`. */
+  readonly name?: string;
   readonly secure: boolean;
   readonly xdsTlsBind: HostPort;
   readonly webhookBind: HostPort;

@@ -1,0 +1,58 @@
+import { readdirSync } from 'node:fs';
+import { join } from 'node:path';
+import { beforeAll, describe, expect, it } from 'vitest';
+import { parseAllDocuments } from 'yaml';
+import { describeApi } from '../../src/runtime/testing/describe-api.ts';
+import { findHelm, runHelm, templateArgs } from './helm.ts';
+
+const directory = join(import.meta.dirname, 'testdata');
+const helm = findHelm();
+
+interface Manifest {
+  readonly apiVersion: string;
+  readonly kind: string;
+  readonly metadata: { readonly name: string; readonly namespace?: string };
+  readonly spec?: { readonly template?: { readonly metadata: object; readonly spec: object } };
+}
+
+describe.skipIf(!helm)('what the chart renders', () => {
+  describeApi(
+    'to a real API server',
+    (env) => {
+      const plurals = new Map<string, string>();
+      beforeAll(async () => {
+        const labels = { 'pod-security.kubernetes.io/enforce': 'restricted' };
+        const namespace = { metadata: { name: 'weft-system', labels } };
+        await env().rest.request({ method: 'POST', path: '/api/v1/namespaces', body: namespace });
+      });
+
+      const pluralOf = async ({ apiVersion, kind }: Manifest): Promise<string> => {
+        const root = apiVersion.includes('/') ? `/apis/${apiVersion}` : `/api/${apiVersion}`;
+        if (!plurals.has(`${root} ${kind}`)) {
+          const { resources } = await env().rest.request<{ resources: { name: string; kind: string }[] }>({ path: root });
+          for (const each of resources) if (!each.name.includes('/')) plurals.set(`${root} ${each.kind}`, each.name);
+        }
+        return `${root} ${plurals.get(`${root} ${kind}`)}`;
+      };
+      /** Applies it without effect, unknown fields refused. */
+      const tryOn = async (manifest: Manifest): Promise<void> => {
+        const [root, plural] = (await pluralOf(manifest)).split(' ');
+        const { name, namespace } = manifest.metadata;
+        const query = { dryRun: 'All', fieldManager: 'helm', fieldValidation: 'Strict' };
+        const path = `${root}${namespace ? `/namespaces/${namespace}` : ''}/${plural}/${name}`;
+        await env().rest.request({ method: 'PATCH', path, query, body: manifest, contentType: 'application/apply-patch+yaml' });
+      };
+
+      it.each(readdirSync(directory).filter((name) => name.endsWith('.values.yaml')))('is taken: %s', async (file) => {
+        const { stdout } = await runHelm(helm!, templateArgs('--values', join(directory, file)));
+        const manifests = parseAllDocuments(stdout).flatMap((each) => (each.toJS() as Manifest | null) ?? []);
+        expect(manifests.length).toBeGreaterThan(8);
+        for (const manifest of manifests) await tryOn(manifest);
+        // A Deployment's pods are judged when they are made: under Kubernetes' strictest pod security standard.
+        const { template } = manifests.find(({ kind }) => kind === 'Deployment')!.spec!;
+        await tryOn({ apiVersion: 'v1', kind: 'Pod', ...template!, metadata: { name: 'weft', namespace: 'weft-system' } });
+      });
+    },
+    { crdPaths: [join(directory, 'service-monitor.crd.yaml')] },
+  );
+});

@@ -1,0 +1,58 @@
+import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
+import { join } from 'node:path';
+import { describe, expect, it } from 'vitest';
+import { chartFolder, findHelm, runHelm, templateArgs } from './helm.ts';
+
+/** `npm run golden` rewrites every expectation. */
+const isUpdate = process.env.UPDATE_GOLDEN === '1';
+const directory = join(import.meta.dirname, 'testdata');
+const helm = findHelm();
+
+/** What a values file gives; of long documents that are files of the repository, only their heads. */
+async function render(values: string): Promise<string> {
+  const { code, stdout, stderr } = await runHelm(helm!, templateArgs('--values', values));
+  if (code !== 0) throw new Error(stderr);
+  const documents = stdout.split(/^---\n/m).slice(1);
+  const shorten = (document: string) =>
+    document
+      .replace(/(\nkind: CustomResourceDefinition\n[\s\S]*?\n)spec:\n[\s\S]*/, '$1spec: …\n')
+      .replace(/(\n {2}weft\.json: \|\n)[\s\S]*/, '$1    …\n');
+  return documents.map((document) => `---\n${shorten(document)}`).join('');
+}
+
+describe.skipIf(!helm)('the chart', () => {
+  for (const file of readdirSync(directory).filter((name) => name.endsWith('.values.yaml'))) {
+    it(file.replace('.values.yaml', ''), async () => {
+      const actual = await render(join(directory, file));
+      const expected = join(directory, file.replace('.values.yaml', '.out.yaml'));
+      if (isUpdate || !existsSync(expected)) {
+        if (process.env.CI && !isUpdate) throw new Error(`${expected} is missing`);
+        writeFileSync(expected, actual);
+      }
+      expect(actual).toBe(readFileSync(expected, 'utf8'));
+    });
+  }
+
+  it('is without blame for helm', async () => {
+    const { code, stdout } = await runHelm(helm!, ['lint', '--strict', chartFolder]);
+    expect(stdout).toContain('1 chart(s) linted, 0 chart(s) failed');
+    expect(code).toBe(0);
+  });
+
+  it.each([
+    ['a value that there is not', 'replica=3', /additional properties 'replica' not allowed/],
+    ['a value of another form', 'replicas=none', /replicas.*got string, want integer/s],
+    ['an injection setting that there is not', 'injection.proxy.img=x', /additional properties 'img' not allowed/],
+    ['a revision that is no name', 'revision=V1_2', /revision.*does not match pattern/s],
+  ])('refuses %s', async (_, set, problem) => {
+    const { code, stderr } = await runHelm(helm!, templateArgs('--set', set));
+    expect(code).toBe(1);
+    expect(stderr).toMatch(problem);
+  });
+
+  it('never holds a caBundle or a secret', async () => {
+    const rendered = await render(join(directory, 'defaults.values.yaml'));
+    expect(rendered).toContain('MutatingWebhookConfiguration');
+    expect(rendered).not.toMatch(/caBundle:|kind: Secret/);
+  });
+});
