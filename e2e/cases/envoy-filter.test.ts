@@ -387,4 +387,22 @@ describe.skipIf((await findEnvoy()) === undefined)('an EnvoyFilter that Envoy re
     await soon('the mended filter', async () => expect((await ask()).headers['x-lua']).toBe('mended'));
     expect((await load.stop()).failed).toBe(0);
   });
+
+  it('is found out among others that come with it: only that one is quarantined', async () => {
+    const { plane, ask } = await start();
+    const named = (name: string, inline: string) => {
+      const patch = insertLua(name);
+      const value = patch.patch!.value as { name: string; typed_config: ReturnType<typeof lua> };
+      value.name = `weft.${name}`;
+      value.typed_config.default_source_code.inline_string = inline;
+      return envoyFilter(name, { configPatches: [patch] });
+    };
+    const adding = (header: string) => `function envoy_on_response(handle)\n  handle:headers():add("${header}", "yes")\nend\n`;
+    const [first, bad, last] = [named('a', adding('x-a')), named('b', 'function ('), named('c', adding('x-c'))];
+    await plane.write('filters.yaml', [first, bad, last]);
+    await plane.waitReady(first, { affected: 1 });
+    await plane.waitReady(last, { affected: 1 });
+    await plane.waitForStatus('to be quarantined', bad, (each) => conditionOf(each, 'Programmed') === 'False Quarantined');
+    await soon('both headers', async () => expect((await ask()).headers).toMatchObject({ 'x-a': 'yes', 'x-c': 'yes' }));
+  });
 });
