@@ -1,6 +1,7 @@
 import type { EnvoyFilter, EnvoyFilterPatch, SelectedEnvoyFilter } from '../mesh/envoy-filter.ts';
 import type { ProxyNode } from '../mesh/proxy.ts';
 import { isForSidecars } from '../translate/patches/matches.ts';
+import { matchesVersion } from './match-version.ts';
 
 /** The fitting part of a filter, with what names it in a class's key. */
 export interface FittedFilter extends SelectedEnvoyFilter {
@@ -64,7 +65,7 @@ function isServed(patch: EnvoyFilterPatch): boolean {
 export function isMetBy({ proxyVersion, metadata }: EnvoyFilterPatch, proxy: ProxyNode['metadata']): boolean {
   if (proxyVersion) {
     const version = proxy.ISTIO_VERSION;
-    if (typeof version !== 'string' || version === '' || !proxyVersion.test(version)) return false;
+    if (typeof version !== 'string' || version === '' || !matchesVersion(proxyVersion, version)) return false;
   }
   return Object.entries(metadata ?? {}).every(([name, value]) => Object.hasOwn(proxy, name) && proxy[name] === value);
 }
