@@ -6,6 +6,8 @@ import { resourceToJson } from '../../envoy/registry.ts';
 import type { InterceptionMode, IpFamilies, ProxyNode } from '../../mesh/proxy.ts';
 import { formatDiagnostic } from '../../sources/file/diagnostic.ts';
 import { loadPaths } from '../../sources/file/load-paths.ts';
+import { defaultInjectionConfig } from '../../webhooks/injector/config/injection-config.ts';
+import { describeIdlePatches } from '../../xds/idle-patches.ts';
 import { MeshClasses } from '../../xds/mesh-classes.ts';
 import { CommandError } from '../command-error.ts';
 import { loadMeshConfig } from '../load-mesh-config.ts';
@@ -19,6 +21,7 @@ interface Options {
   readonly name?: string;
   readonly ip: string[];
   readonly label: string[];
+  readonly metadata: string[];
   readonly interception: string;
   readonly dnsCapture?: boolean;
   readonly meshConfig?: string;
@@ -38,6 +41,7 @@ export function addTranslateCommand(program: Command): void {
     .option('--name <name>', 'only the resource of this name')
     .option('--ip <address>', 'address of the workload, IPv4 or IPv6; repeatable (default: 127.0.0.1)', collect)
     .option('--label <key=value>', 'label of the workload; repeatable', collect)
+    .option('--metadata <key=value>', "entry of the proxy's node metadata, for EnvoyFilters that ask for it; repeatable", collect)
     .option('--interception <mode>', 'REDIRECT, TPROXY or NONE', 'REDIRECT')
     .option('--dns-capture', "the proxy answers its workload's DNS")
     .option('--mesh-config <file>', "mesh-wide settings, in the words of Istio's MeshConfig")
@@ -56,6 +60,7 @@ async function translate(paths: string[], options: Options): Promise<void> {
   const { objects, diagnostics } = await loadPaths(paths, { kinds: meshKinds, validate: checkObject });
   for (const diagnostic of diagnostics) process.stderr.write(`${formatDiagnostic(diagnostic)}\n`);
   const proxyClass = new MeshClasses(await loadMesh(objects, config)).join(node);
+  for (const line of describeIdlePatches(proxyClass)) process.stderr.write(`${line}\n`);
   const entries = types.flatMap(([type, typeUrl]) =>
     [...proxyClass.table(typeUrl).values()]
       .map((resource) => ({
@@ -71,7 +76,7 @@ async function translate(paths: string[], options: Options): Promise<void> {
   if (diagnostics.some(({ severity }) => severity === 'error')) throw new CommandError('objects with errors were left out');
 }
 
-function describeProxy({ proxy, ip, label = [], interception, dnsCapture }: Options): ProxyNode {
+function describeProxy({ proxy, ip, label = [], metadata = [], interception, dnsCapture }: Options): ProxyNode {
   const [namespace, name, ...rest] = proxy.split('/');
   if (!namespace || !name || rest.length) throw new CommandError(`--proxy ${proxy}: expected NAMESPACE/WORKLOAD`);
   const interceptionMode = interception.toUpperCase();
@@ -80,13 +85,7 @@ function describeProxy({ proxy, ip, label = [], interception, dnsCapture }: Opti
   const ipAddresses = ip ?? ['127.0.0.1'];
   const wrong = ipAddresses.find((address) => !isIpAddress(address));
   if (wrong !== undefined) throw new CommandError(`--ip ${wrong}: expected an IPv4 or IPv6 address`);
-  const labels = Object.fromEntries(
-    label.map((text) => {
-      const at = text.indexOf('=');
-      if (at < 1) throw new CommandError(`--label ${text}: expected KEY=VALUE`);
-      return [text.slice(0, at), text.slice(at + 1)];
-    }),
-  );
+  const labels = readPairs('--label', label);
   return {
     id: `sidecar~${ipAddresses[0]}~${name}.${namespace}~${namespace}.svc.cluster.local`,
     type: 'sidecar',
@@ -99,8 +98,23 @@ function describeProxy({ proxy, ip, label = [], interception, dnsCapture }: Opti
     interceptionMode: interceptionMode as InterceptionMode,
     clusterId: 'Kubernetes',
     serviceAccount: 'default',
-    metadata: dnsCapture ? { DNS_CAPTURE: 'true' } : {},
+    metadata: {
+      // As injected sidecars say it.
+      ISTIO_VERSION: defaultInjectionConfig.istioVersion,
+      ...(dnsCapture ? { DNS_CAPTURE: 'true' } : {}),
+      ...readPairs('--metadata', metadata),
+    },
   };
+}
+
+function readPairs(flag: string, pairs: readonly string[]): Record<string, string> {
+  return Object.fromEntries(
+    pairs.map((text) => {
+      const at = text.indexOf('=');
+      if (at < 1) throw new CommandError(`${flag} ${text}: expected KEY=VALUE`);
+      return [text.slice(0, at), text.slice(at + 1)];
+    }),
+  );
 }
 
 function familiesOf(addresses: readonly string[]): IpFamilies {
