@@ -1,5 +1,5 @@
 import type { ObjectStore } from '../runtime/cache/object-store.ts';
-import { isNotFound } from '../runtime/client/api-error.ts';
+import { isNamespaceTerminating, isNotFound } from '../runtime/client/api-error.ts';
 import type { Client } from '../runtime/client/client.ts';
 import type { Clock } from '../runtime/clock.ts';
 import type { KubernetesObject } from '../runtime/object.ts';
@@ -72,17 +72,11 @@ export class RootConfigMap implements Reconciler {
       await client.apply(configMapKind, applied, { fieldManager: rootFieldManager, force: true, signal });
     } catch (error) {
       // The namespace has gone, or is going: nothing can be made in it any more.
-      if (isNotFound(error) || isTerminating(error)) return {};
+      if (isNotFound(error) || isNamespaceTerminating(error)) return {};
       throw error;
     }
     this.#appliedAtMs.set(namespace, clock.monotonicMs());
     logger.info('The CA was written', { namespace, configMap });
     return {};
   }
-}
-
-/** The API server's refusal to make something in a namespace that is being deleted. */
-function isTerminating(error: unknown): boolean {
-  const { details } = error as { details?: { causes?: readonly { reason?: string }[] } };
-  return details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating') ?? false;
 }

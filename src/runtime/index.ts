@@ -22,8 +22,10 @@ export {
   isForbidden,
   isGone,
   isInvalid,
+  isNamespaceTerminating,
   isNotFound,
   isTooManyRequests,
+  lacksPermission,
 } from './client/api-error.ts';
 export * from './client/client.ts';
 export type { JsonPatchOperation, Patch } from './client/patch.ts';

@@ -156,11 +156,11 @@ class World {
   };
 }
 
-const refusal = (status: number, reason: string) =>
+const refusal = (status: number, reason: string, message = reason) =>
   new ApiError({
     status,
     reason,
-    message: reason,
+    message,
     request: { verb: 'patch', resource: 'serviceentries.networking.istio.io/status', object: 'shop/a' },
   });
 
@@ -321,7 +321,7 @@ describe('StatusWriter', () => {
     let tries = 0;
     world.fail = () => {
       tries++;
-      return refusal(403, 'Forbidden');
+      return refusal(403, 'Forbidden', 'User "weft" cannot patch resource "serviceentries/status"');
     };
     world.start();
     await world.clock.advanceAsync(0);
@@ -335,6 +335,19 @@ describe('StatusWriter', () => {
     world.fail = () => undefined;
     await world.clock.advanceAsync(60_000);
     expect(world.names().sort()).toEqual(['a', 'b', 'c']);
+  });
+
+  it('lets no object wait for another whose status an admission policy refuses', async () => {
+    world.fail = (name) =>
+      name === 'shop/a' ? refusal(403, 'Forbidden', 'admission webhook "x" denied the request: cannot be') : undefined;
+    for (const name of ['a', 'b']) world.object(name);
+    world.start();
+    await world.clock.advanceAsync(0);
+    world.want('a', {});
+    await world.clock.advanceAsync(0);
+    world.want('b', {});
+    await world.clock.advanceAsync(0);
+    expect(world.names()).toEqual(['b']);
   });
 
   it('writes nothing when it does not lead any more', async () => {

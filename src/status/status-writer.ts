@@ -2,7 +2,7 @@ import type { MeshKind } from '../api/kind.ts';
 import type { ObjectKey } from '../mesh/object-key.ts';
 import { sleep } from '../runtime/abort.ts';
 import type { Cache } from '../runtime/cache/cache.ts';
-import { ApiError, ignoreNotFound, isConflict, isForbidden, isNotFound } from '../runtime/client/api-error.ts';
+import { ApiError, ignoreNotFound, isConflict, isNotFound, lacksPermission } from '../runtime/client/api-error.ts';
 import type { Client } from '../runtime/client/client.ts';
 import { type Clock, systemClock } from '../runtime/clock.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
@@ -293,7 +293,7 @@ export class StatusWriter implements Runnable {
   }
 
   #retry(key: ObjectKey, priority: number, error: unknown): void {
-    if (isForbidden(error)) {
+    if (lacksPermission(error)) {
       this.#noteForbidden(key, error);
       this.#queue.addWithOptions({ priority, afterMs: forbiddenMs }, key);
       return;

@@ -4,6 +4,7 @@ export interface LabelSelector {
   readonly matchExpressions?: readonly LabelSelectorRequirement[];
 }
 
+/** What one label of an object must be. */
 export interface LabelSelectorRequirement {
   readonly key: string;
   /** `NotIn` and `DoesNotExist` match objects without the label too. */

@@ -53,7 +53,9 @@ export interface ReflectorOptions<T extends KubernetesObject = KubernetesObject>
   readonly keepsNamespace?: (namespace: string) => boolean;
   /** Objects in one answer of a list. Default 500. */
   readonly pageSize?: number;
+  /** Default: nothing is logged. */
   readonly logger?: Logger;
+  /** Default: the machine's clock. */
   readonly clock?: Clock;
   /** Between 0 and 1. Default `Math.random`. */
   readonly random?: () => number;

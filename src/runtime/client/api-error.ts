@@ -48,12 +48,17 @@ export class ApiError extends Error {
   }
 }
 
-function remedy(status: number, { verb, resource }: RequestInfo, message: string): string {
-  // A webhook refuses the object; no permission would help.
-  if (status !== 403 || message.startsWith('admission webhook ')) return '';
-  // An apply that makes the object needs `create` too: the API server's words name what is missing.
-  const missing = /\bcannot ([a-z]+) resource\b/.exec(message)?.[1] ?? verb;
-  return `; grant this user the verb "${missing}" on ${resource} in a Role or ClusterRole`;
+function remedy(status: number, { resource }: RequestInfo, message: string): string {
+  const missing = status === 403 ? missingVerb(message) : undefined;
+  return missing === undefined ? '' : `; grant this user the verb "${missing}" on ${resource} in a Role or ClusterRole`;
+}
+
+/**
+ * What the API server's authorizer says is not allowed; undefined where another one refuses, whom no permission would move: a webhook,
+ * a policy, a quota, the end of the namespace. An apply that makes the object needs `create` too, so the request does not say it.
+ */
+function missingVerb(message: string): string | undefined {
+  return /\bcannot ([a-z]+) (?:resource|path)\b/.exec(message)?.[1];
 }
 
 /** No answer, or half of one: the connection could not be made, broke, or took too long. */
@@ -89,8 +94,16 @@ export const isGone = (error: unknown): error is ApiError => hasStatus(error, 41
 /** 429: the API server sheds load. */
 export const isTooManyRequests = (error: unknown): error is ApiError => hasStatus(error, 429);
 
-/** 403: RBAC does not allow it, or the namespace is being deleted; the message names verb and resource. */
+/** 403, whoever refuses: the authorizer, an admission webhook or policy, a quota, a namespace that is being deleted. */
 export const isForbidden = (error: unknown): error is ApiError => hasStatus(error, 403);
+
+/** 403 because this user lacks a permission (RBAC): it holds for every such request. The message names verb and resource. */
+export const lacksPermission = (error: unknown): error is ApiError =>
+  isForbidden(error) && missingVerb(error.serverMessage) !== undefined;
+
+/** 403 because the namespace is being deleted: nothing can be made there any more. */
+export const isNamespaceTerminating = (error: unknown): error is ApiError =>
+  isForbidden(error) && (error.details?.causes?.some(({ reason }) => reason === 'NamespaceTerminating') ?? false);
 
 /** 422 or 400: the API server will never accept this object. */
 export const isInvalid = (error: unknown): error is ApiError => hasStatus(error, 400, 422);

@@ -3,7 +3,17 @@ import { Cache } from '../cache/cache.ts';
 import { describeApi } from '../testing/describe-api.ts';
 import { configMapKind, namespaceKind, widgetCrd } from '../testing/kubernetes-kinds.ts';
 import { type Widget, widget, widgetKind } from '../testing/objects.ts';
-import { type ApiError, ignoreNotFound, isAlreadyExists, isConflict, isForbidden, isInvalid, isNotFound } from './api-error.ts';
+import {
+  type ApiError,
+  ignoreNotFound,
+  isAlreadyExists,
+  isConflict,
+  isForbidden,
+  isInvalid,
+  isNamespaceTerminating,
+  isNotFound,
+  lacksPermission,
+} from './api-error.ts';
 import { Client } from './client.ts';
 import { RestClient } from './rest-client.ts';
 
@@ -146,10 +156,18 @@ describeApi(
       const rest = new RestClient({ kubeConfig: await env().createUser('nobody') });
       const weak = new Client({ rest, cache: new Cache(), fieldManager: 'weak' });
       const error = await thrownBy(weak.status(widgetKind).patch(name, { type: 'merge', value: {} }));
-      expect(isForbidden(error)).toBe(true);
+      expect([isForbidden(error), lacksPermission(error), isNamespaceTerminating(error)]).toEqual([true, true, false]);
       expect(error.message).toContain(`cannot patch widgets.example.com/status ${name}: 403 Forbidden`);
       expect(error.message).toContain('grant this user the verb "patch" on widgets.example.com/status');
       rest.close();
+    });
+
+    it('tells a namespace that is being deleted from a missing permission', async () => {
+      await client.apply(namespaceKind, { metadata: { name: 'leaving' } });
+      await client.delete(namespaceKind, 'leaving');
+      const error = await thrownBy(client.create(configMapKind, configMap('leaving/b', '1')));
+      expect([isForbidden(error), isNamespaceTerminating(error), lacksPermission(error)]).toEqual([true, true, false]);
+      expect(error.message).toMatch(/because it is being terminated$/);
     });
 
     it('makes nothing whose namespace does not fit the kind, and says what is missing', async () => {

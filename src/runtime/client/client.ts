@@ -131,7 +131,10 @@ export class Client {
     return this.#write(kind, 'POST', resourcePath(kind, namespace), object, options);
   }
 
-  /** Replaces the object; with `metadata.resourceVersion` a conflict if it has changed since. Leaves the status alone where that is a subresource. */
+  /**
+   * Replaces the object; with `metadata.resourceVersion` a conflict if it has changed since. Leaves the status alone where that is a
+   * subresource. Not for what the cache has of a kind with a `transform`: fields that it left out would be removed; patch or apply instead.
+   */
   async update<T extends KubernetesObject>(
     kind: ResourceKind<T>,
     object: DeepReadonly<T>,

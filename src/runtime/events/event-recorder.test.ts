@@ -209,6 +209,18 @@ describe('event recorder', () => {
     await stop();
   });
 
+  it('says nothing of events in a namespace that is being deleted', async () => {
+    const { recorder, clock, calls, logged, setFault, stop } = createRecorder();
+    const details = { causes: [{ reason: 'NamespaceTerminating' }] };
+    setFault(() => {
+      throw new ApiError({ status: 403, reason: 'Forbidden', message: '', request: {} as never, details });
+    });
+    recorder.record(widget('ns/a'), note);
+    await clock.advanceAsync(60_000);
+    expect([calls, logged]).toEqual([['create'], []]);
+    await stop();
+  });
+
   it('counts on where an answer was lost, and begins anew where the API server has forgotten the event', async () => {
     const { recorder, clock, calls, events, list, setFault, stop } = createRecorder();
     const object = widget('ns/a');

@@ -1,6 +1,6 @@
 import { hostname } from 'node:os';
 import { callWithin, sleep } from '../abort.ts';
-import { ApiError, isAlreadyExists, isNotFound, isTooManyRequests } from '../client/api-error.ts';
+import { ApiError, isAlreadyExists, isNamespaceTerminating, isNotFound, isTooManyRequests } from '../client/api-error.ts';
 import { Backoff } from '../client/backoff.ts';
 import type { Client } from '../client/client.ts';
 import { type Clock, systemClock } from '../clock.ts';
@@ -205,7 +205,9 @@ export class EventRecorder implements Runnable {
       if (!refused && ++tally.failures < maxFailures) return false;
       this.#tallies.delete(tally.key);
       tally.written = tally.count;
-      this.#logger.error('Event not written', { error, reason: tally.event.reason, object: tally.event.regarding });
+      // Where a namespace goes with all that is in it, nobody misses its Events.
+      const level = isNamespaceTerminating(error) ? 'debug' : 'error';
+      this.#logger[level]('Event not written', { error, reason: tally.event.reason, object: tally.event.regarding });
       return true;
     }
   }

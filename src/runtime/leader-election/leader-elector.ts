@@ -34,6 +34,7 @@ export interface LeaderElectorOptions {
   readonly random?: () => number;
 }
 
+/** Whom a {@link LeaderElector} tells. */
 export interface LeaderCallbacks {
   /** Called when the lease is won. The signal aborts when it is lost, and when the election is told to stop. */
   readonly onStartedLeading: (leading: AbortSignal) => void;

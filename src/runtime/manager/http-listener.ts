@@ -16,6 +16,7 @@ export interface BindAddress {
 /** Answers one GET request; undefined: there is no such thing (404). */
 export type HttpAnswerer = (url: URL) => HttpAnswer | undefined | Promise<HttpAnswer | undefined>;
 
+/** What is sent back. */
 export interface HttpAnswer {
   /** Default 200. */
   readonly code?: number;

@@ -95,7 +95,7 @@ class RunningFaultProxy implements FaultProxy {
     switch (fault?.type) {
       case 'status':
         request.resume();
-        return refuse(response, fault.status, fault.retryAfterSeconds);
+        return refuse(response, proxied, fault.status, fault.retryAfterSeconds);
       case 'hang':
         request.resume();
         return;
@@ -182,15 +182,21 @@ const reasons: Readonly<Record<number, string>> = {
   504: 'Timeout',
 };
 
-function statusOf(code: number) {
-  const message = 'injected by the fault proxy';
+function statusOf(code: number, message = 'injected by the fault proxy') {
   return { apiVersion: 'v1', kind: 'Status', status: 'Failure', code, reason: reasons[code] ?? '', message };
 }
 
-function refuse(response: ServerResponse, status: number, retryAfterSeconds?: number): void {
+function refuse(
+  response: ServerResponse,
+  { verb, resource }: ProxiedRequest,
+  status: number,
+  retryAfterSeconds: number | undefined,
+): void {
   const retryAfter = retryAfterSeconds === undefined ? {} : { 'Retry-After': String(retryAfterSeconds) };
   response.writeHead(status, { 'Content-Type': 'application/json', ...retryAfter });
-  response.end(JSON.stringify(statusOf(status)));
+  // In the words of the authorizer, which are what tells a missing permission from other refusals.
+  const forbidden = `User "test" cannot ${verb} resource "${resource}": injected by the fault proxy`;
+  response.end(JSON.stringify(statusOf(status, status === 403 ? forbidden : undefined)));
 }
 
 /** Resolves after the delay, or when the client has gone. */

@@ -16,6 +16,7 @@ export interface CertWatcherOptions {
   readonly intervalMs?: number;
   /** Default: the machine's clock. */
   readonly clock?: Clock;
+  /** Default: nothing is logged. */
   readonly logger?: Logger;
   /** Where metrics are registered. Default: none are kept. */
   readonly registry?: Registry;
