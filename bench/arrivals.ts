@@ -1,4 +1,4 @@
-import type { ClientResponse } from '../src/xds/testing/client-state.ts';
+import type { LightResponse } from './light-proxy/read-response.ts';
 
 /** A resource whose coming, or going, shows that a change has arrived. */
 export interface Mark {
@@ -11,6 +11,7 @@ export class MarkedChange {
   /** When the last client had acknowledged its last mark. */
   readonly arrived: Promise<number>;
   readonly #marks: readonly Mark[];
+  readonly #clients: ReadonlySet<object>;
   readonly #missing: Map<object, Set<Mark>>;
   readonly #resolve: (atMs: number) => void;
 
@@ -19,11 +20,23 @@ export class MarkedChange {
     this.arrived = promise;
     this.#resolve = resolve;
     this.#marks = marks;
+    this.#clients = new Set(clients);
     this.#missing = new Map(clients.map((client) => [client, new Set(marks)]));
   }
 
+  /** Whether the change is expected at a client. */
+  concerns(client: object): boolean {
+    return this.#clients.has(client);
+  }
+
+  /** What is missing. */
+  toString(): string {
+    const marks = new Set(this.#missing.values().flatMap((missing) => missing));
+    return `${Array.from(marks, ({ name }) => name).join(', ')} at ${this.#missing.size} of ${this.#clients.size}`;
+  }
+
   /** A client has acknowledged a response. */
-  note(client: object, { typeUrl, resources, removed }: ClientResponse, atMs: number): void {
+  note(client: object, { typeUrl, resources, removed }: LightResponse, atMs: number): void {
     const missing = this.#missing.get(client);
     if (!missing) return;
     for (const mark of this.#marks) {

@@ -1,76 +1,16 @@
-import { typeUrls } from '../src/envoy/resource.ts';
-import type { Mark } from './arrivals.ts';
+import type { ChangeKind } from './change-kinds.ts';
 import { idle } from './clock.ts';
 import type { ControlPlane } from './control-plane.ts';
 import { type Percentiles, percentilesOf } from './percentiles.ts';
 import type { Child } from './processes/child.ts';
-import type { LoadClientsOperations, SentResponse } from './processes/load-clients.ts';
-import { sharedFile, sidecarFile, type WorldDirectory } from './world-directory.ts';
-import { foreignHost, namespaceName, namespaceSidecar, sharedCluster, sharedEntry, type WorldShape } from './worlds.ts';
+import type { LoadClientsOperations } from './processes/load-clients.ts';
+import type { WorldDirectory } from './world-directory.ts';
 
 /** A control plane on a world, with proxies that are in sync. */
 export interface Bed {
-  readonly shape: WorldShape;
   readonly directory: WorldDirectory;
   readonly plane: ControlPlane;
   readonly clients: Child<LoadClientsOperations>;
-}
-
-/** A kind of change that can be made over and over. */
-export interface ChangeKind {
-  readonly what: string;
-  /** The object that the mesh takes in. */
-  readonly key: string;
-  /** What shows that the change has arrived at a proxy. */
-  readonly marks: readonly Mark[];
-  /** Only this namespace's proxies see it; absent: all. */
-  readonly namespace?: string;
-  /** How long the control plane is left alone before each change: longer than configuration changes are held together. */
-  readonly idleMs: number;
-  /** Makes the change. Answers when the file had changed. */
-  make(directory: WorldDirectory, round: number): number;
-  /** Takes it back where it cannot be made twice, with the same marks. */
-  unmake?(directory: WorldDirectory): void;
-}
-
-/** One endpoint of ten of a service that every proxy sees. */
-export const endpointChange: ChangeKind = {
-  what: 'one endpoint',
-  key: 'ServiceEntry/shared/moving',
-  marks: [{ typeUrl: typeUrls.endpoint, name: sharedCluster('moving') }],
-  idleMs: 20,
-  make: (directory, round) => directory.replace(sharedFile('moving'), sharedEntry('moving', round + 1)),
-};
-
-/** A new HTTP service that every proxy sees: cluster, endpoints and route. */
-export const newServiceEntry: ChangeKind = {
-  what: 'new ServiceEntry',
-  key: 'ServiceEntry/shared/new',
-  marks: [
-    { typeUrl: typeUrls.cluster, name: sharedCluster('new') },
-    { typeUrl: typeUrls.route, name: '80' },
-  ],
-  idleMs: 130,
-  make: (directory, round) => directory.replace(sharedFile('new'), sharedEntry('new', round)),
-  unmake: (directory) => directory.remove(sharedFile('new')),
-};
-
-/** A host of another namespace comes into a namespace's Sidecar, or goes: that namespace's proxies see it. */
-export function sidecarChange(shape: WorldShape): ChangeKind {
-  const namespace = namespaceName(0);
-  const { host, cluster } = foreignHost(1, shape);
-  return {
-    what: 'Sidecar',
-    key: `Sidecar/${namespace}/default`,
-    marks: [
-      { typeUrl: typeUrls.cluster, name: cluster },
-      { typeUrl: typeUrls.route, name: '80' },
-    ],
-    namespace,
-    idleMs: 130,
-    make: (directory, round) =>
-      directory.replace(sidecarFile(namespace), namespaceSidecar(namespace, round % 2 === 0 ? [host] : [])),
-  };
 }
 
 /** What a series of changes came to. */
@@ -85,7 +25,9 @@ export interface SeriesResult {
   /** The control plane's CPU for one change, with all that goes on besides. */
   readonly cpuMsPerChange: number;
   /** What the first proxy was sent for one change. */
-  readonly responses: readonly SentResponse[];
+  readonly responses: readonly Uint8Array[];
+  /** Responses that proxies got which the changes do not concern. */
+  readonly strays: number;
 }
 
 /** Changes that are not counted: they warm the code, and the last of them counts the bytes. */
@@ -101,7 +43,7 @@ export class ChangeSeries {
   #cpuMs = 0;
   #proxies = 0;
   #bytes = 0;
-  #responses: readonly SentResponse[] = [];
+  #responses: readonly Uint8Array[] = [];
 
   constructor(bed: Bed, kind: ChangeKind) {
     this.#bed = bed;
@@ -120,6 +62,7 @@ export class ChangeSeries {
     });
     this.#fileAtMs.length = this.#arrivedAtMs.length = 0;
     await plane.puts();
+    await clients.call('strays', undefined);
     this.#cpuMs -= (await plane.usage()).cpuMs;
   }
 
@@ -129,7 +72,7 @@ export class ChangeSeries {
   }
 
   async end(): Promise<SeriesResult> {
-    const { plane } = this.#bed;
+    const { plane, clients } = this.#bed;
     const changes = this.#fileAtMs.length;
     const cpuMs = this.#cpuMs + (await plane.usage()).cpuMs;
     const puts = (await plane.puts()).filter(({ key }) => key === this.#kind.key);
@@ -142,6 +85,7 @@ export class ChangeSeries {
       bytesPerChange: this.#bytes,
       cpuMsPerChange: cpuMs / changes / (this.#kind.unmake ? 2 : 1),
       responses: this.#responses,
+      strays: await clients.call('strays', undefined),
     };
   }
 
@@ -166,8 +110,8 @@ export class ChangeSeries {
 
   async #expect(): Promise<() => Promise<number>> {
     const { clients } = this.#bed;
-    const { marks, namespace } = this.#kind;
-    this.#proxies = await clients.call('expect', { marks, namespace });
+    const { marks, affected } = this.#kind;
+    this.#proxies = await clients.call('expect', { marks, affected: affected ?? {} });
     return () => clients.call('arrived', undefined);
   }
 }

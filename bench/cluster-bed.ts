@@ -12,6 +12,7 @@ import { Child } from './processes/child.ts';
 import type { LoadClientsOperations } from './processes/load-clients.ts';
 import type { Usage } from './processes/observed.ts';
 import type { OperatorOperations, OperatorSetup, OperatorStart } from './processes/operator.ts';
+import { spreadProxies } from './worlds.ts';
 
 /** An operator in a process of its own, with one proxy. */
 export class OperatorBed implements AsyncDisposable {
@@ -36,7 +37,7 @@ export class OperatorBed implements AsyncDisposable {
     const program = new URL('./processes/operator.ts', import.meta.url);
     const operator = new Child<OperatorOperations>(program, [...shippedFlags(), '--expose-gc', ...profiling]);
     const start = await operator.call('start', setup);
-    const syncedAtMs = await clients.call('connect', { address: start.xdsAddress, count: 1, namespaces: 1 });
+    const syncedAtMs = await clients.call('connect', { address: start.xdsAddress, shapes: spreadProxies(1, 1) });
     return new OperatorBed({ operator, clients, start, firstProxyMs: syncedAtMs - operator.startedAtMs });
   }
 
@@ -80,7 +81,8 @@ export async function changeEntry(rest: RestClient, beds: readonly OperatorBed[]
       }
     }
     await idle(20);
-    for (const { clients } of beds) await clients.call('expect', { marks: [{ typeUrl: typeUrls.endpoint, name: cluster }] });
+    for (const { clients } of beds)
+      await clients.call('expect', { marks: [{ typeUrl: typeUrls.endpoint, name: cluster }], affected: {} });
     const sentAtMs = nowMs();
     const body = { spec: { endpoints: endpointsOf(round) } };
     await rest.request({ method: 'PATCH', path, body, contentType: 'application/merge-patch+json' });

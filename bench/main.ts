@@ -7,6 +7,7 @@ import { measureCost } from './measurements/cost.ts';
 import { measureFiles } from './measurements/files.ts';
 import { measureFirstSync } from './measurements/first-sync.ts';
 import { measureInjection } from './measurements/injection.ts';
+import { measureFleet } from './measurements/fleet.ts';
 import { machineFacts, renderSection, type Section, writeJson } from './report.ts';
 
 const measurements: Readonly<Record<string, (context: BenchContext) => Promise<Section | Section[]>>> = {
@@ -16,6 +17,7 @@ const measurements: Readonly<Record<string, (context: BenchContext) => Promise<S
   'first-sync': measureFirstSync,
   cost: measureCost,
   injection: measureInjection,
+  fleet: measureFleet,
   cluster: measureCluster,
 };
 

@@ -3,26 +3,26 @@ import { tmpdir } from 'node:os';
 import { dirname, join } from 'node:path';
 import type { KubernetesObject } from '../src/runtime/object.ts';
 import { nowMs } from './clock.ts';
-import { namespaceSidecar, sharedEntry, sharedNamespace, type WorldShape, worldNamespaces } from './worlds.ts';
+import { changingEntry, namespaceSidecar, sharedNamespace, type WorldShape, worldNamespaces } from './worlds.ts';
 
-/** A world as a directory of YAML: a file for each namespace's entries, one for each Sidecar, one for each shared entry. */
+/** The objects of a file, by its name. */
+export type WorldFile = readonly [name: string, objects: readonly KubernetesObject[]];
+
+/** A world as a directory of YAML. */
 export class WorldDirectory implements Disposable {
   readonly path: string;
 
-  constructor(shape: WorldShape) {
+  constructor(files: Iterable<WorldFile>) {
     this.path = mkdtempSync(join(tmpdir(), 'weft-bench-'));
-    for (const [namespace, objects] of worldNamespaces(shape)) {
-      this.#write(`entries/${namespace}.yaml`, objects);
-      if (shape.sidecars) this.#write(sidecarFile(namespace), [namespaceSidecar(namespace)]);
-    }
-    this.#write(sharedFile('moving'), [sharedEntry('moving')]);
+    for (const [name, objects] of files) this.#write(name, objects);
   }
 
   /** Puts a file in place of another, or where there was none, by an atomic rename. Answers when that was. */
   replace(name: string, ...objects: KubernetesObject[]): number {
-    this.#write(`.${sharedNamespace}.next`, objects);
+    this.#write('.next', objects);
+    mkdirSync(dirname(join(this.path, name)), { recursive: true });
     const at = nowMs();
-    renameSync(join(this.path, `.${sharedNamespace}.next`), join(this.path, name));
+    renameSync(join(this.path, '.next'), join(this.path, name));
     return at;
   }
 
@@ -41,21 +41,25 @@ export class WorldDirectory implements Disposable {
   }
 }
 
-/** The file of a namespace's Sidecar. */
-export function sidecarFile(namespace: string): string {
-  return `sidecars/${namespace}.yaml`;
+/** A file for each namespace's entries, one for each Sidecar, one for each shared entry. */
+export function* worldFiles(shape: WorldShape): Generator<WorldFile> {
+  for (const [namespace, objects] of worldNamespaces(shape)) {
+    yield [`entries/${namespace}.yaml`, objects];
+    if (shape.sidecars) yield [fileOf('sidecars', namespace), [namespaceSidecar(namespace)]];
+  }
+  yield [fileOf(sharedNamespace, 'moving'), [changingEntry('moving', sharedNamespace)]];
 }
 
-/** The file of a shared entry. */
-export function sharedFile(name: string): string {
-  return `${sharedNamespace}/${name}.yaml`;
+/** The file of an object that changes by itself. */
+export function fileOf(directory: string, name: string): string {
+  return `${directory}/${name}.yaml`;
 }
 
 /** Block style, as people write it: how fast YAML is read depends on that. */
 function renderYaml(value: unknown, indent: string): string {
   const items: [head: string, item: unknown][] = Array.isArray(value)
     ? value.map((item) => ['-', item])
-    : Object.entries(value as object).map(([key, item]) => [`${key}:`, item]);
+    : Object.entries(value as object).map(([key, item]) => [`${renderScalar(key)}:`, item]);
   return items
     .map(([head, item]) => {
       if (typeof item !== 'object') return `${indent}${head} ${renderScalar(item)}\n`;

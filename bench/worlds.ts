@@ -2,6 +2,7 @@ import type { ServiceEntry } from '../src/api/service-entry/schema.ts';
 import type { Sidecar } from '../src/api/sidecar/schema.ts';
 import type { WorkloadEntry } from '../src/api/workload-entry/schema.ts';
 import type { KubernetesObject } from '../src/runtime/object.ts';
+import type { ProxyShape } from './processes/load-clients.ts';
 
 /** How large a world is. The same shape gives the same world, byte for byte. */
 export interface WorldShape {
@@ -20,6 +21,11 @@ const apiVersion = 'networking.istio.io/v1';
 /** The name of a namespace by its number. */
 export function namespaceName(index: number): string {
   return `ns-${String(index).padStart(3, '0')}`;
+}
+
+/** Proxies spread evenly over the first namespaces; `from`: how many there are already. */
+export function spreadProxies(count: number, namespaces: number, from = 0): ProxyShape[] {
+  return Array.from({ length: count }, (_, index) => ({ namespace: namespaceName((from + index) % namespaces) }));
 }
 
 /** The objects of a world by namespace, without Sidecars and without anything shared. */
@@ -92,15 +98,15 @@ function worldEntry(position: number, number: number, namespace: string): Kubern
   return [entry({ ...spec, workloadSelector: { labels } }), ...workloads];
 }
 
-/** A shared HTTP service of ten endpoints; each `revision` has a tenth endpoint of its own. */
-export function sharedEntry(name: string, revision = 0): ServiceEntry {
+/** An HTTP service of ten endpoints that the benchmarks change; each `revision` has a tenth endpoint of its own. */
+export function changingEntry(name: string, namespace: string, revision = 0): ServiceEntry {
   const endpoints = Array.from({ length: 9 }, (_, index) => ({ address: addressOf(11, index + 1) }));
   return {
     apiVersion,
     kind: 'ServiceEntry',
-    metadata: { name, namespace: sharedNamespace },
+    metadata: { name, namespace },
     spec: {
-      hosts: [`${name}.${sharedNamespace}.example.com`],
+      hosts: [`${name}.${namespace}.example.com`],
       location: 'MESH_INTERNAL',
       resolution: 'STATIC',
       ports: [{ number: 80, name: 'http', protocol: 'HTTP' }],
@@ -109,9 +115,9 @@ export function sharedEntry(name: string, revision = 0): ServiceEntry {
   };
 }
 
-/** The cluster that a proxy has for a {@link sharedEntry}. */
-export function sharedCluster(name: string): string {
-  return `outbound|80||${name}.${sharedNamespace}.example.com`;
+/** The cluster that a proxy has for a {@link changingEntry}. */
+export function changingCluster(name: string, namespace: string): string {
+  return `outbound|80||${name}.${namespace}.example.com`;
 }
 
 /** The Sidecar of a namespace; `further` hosts of other namespaces as `namespace/host`. */

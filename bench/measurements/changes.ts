@@ -1,39 +1,38 @@
-import {
-  type Bed,
-  type ChangeKind,
-  ChangeSeries,
-  endpointChange,
-  newServiceEntry,
-  type SeriesResult,
-  sidecarChange,
-} from '../change-series.ts';
+import { type ChangeKind, endpointChange, newServiceEntry, sidecarChange } from '../change-kinds.ts';
+import { type Bed, ChangeSeries, type SeriesResult } from '../change-series.ts';
 import { type BenchContext, ControlPlane, startLoadClients } from '../control-plane.ts';
 import type { Row, Section } from '../report.ts';
-import { WorldDirectory } from '../world-directory.ts';
+import { WorldDirectory, worldFiles } from '../world-directory.ts';
+import { spreadProxies } from '../worlds.ts';
 import { type Floor, measureFloor } from './floor.ts';
 
 /** The world of the change measurements: each proxy sees a hundred hosts of its namespace and the shared ones. */
 export const scopedShape = { serviceEntries: 2000, namespaces: 20, sidecars: true };
 
+const movingEndpoint = endpointChange();
+
 /** From a file's change to the last acknowledgement, and beside it what a bare server takes for the same bytes. */
 export async function measureChanges(context: BenchContext): Promise<Section[]> {
   const { quick } = context;
-  using directory = new WorldDirectory(scopedShape);
+  using directory = new WorldDirectory(worldFiles(scopedShape));
   await using plane = await ControlPlane.start(directory.path, context);
   await using clients = startLoadClients();
-  const bed: Bed = { shape: scopedShape, directory, plane, clients };
+  const bed: Bed = { directory, plane, clients };
   const rows: Row[] = [];
   const floors: Row[] = [];
   let connected = 0;
   for (const count of quick ? [1, 200] : [1, 50, 200]) {
-    await clients.call('connect', { address: plane.xdsAddress, count: count - connected, namespaces: scopedShape.namespaces });
+    await clients.call('connect', {
+      address: plane.xdsAddress,
+      shapes: spreadProxies(count - connected, scopedShape.namespaces, connected),
+    });
     connected = count;
-    for (const kind of [endpointChange, newServiceEntry, sidecarChange(scopedShape)]) {
+    for (const kind of [movingEndpoint, newServiceEntry(), sidecarChange(scopedShape)]) {
       context.progress(`${kind.what}, ${count} proxies`);
-      const result = await runSeries(bed, kind, quick ? 8 : kind === endpointChange ? 200 : 60);
+      const result = await runSeries(bed, kind, quick ? 8 : kind === movingEndpoint ? 200 : 60);
       const row = changeRow(kind.what, count, result);
-      const hasTarget = kind === endpointChange && count === 200;
-      rows.push(hasTarget ? { ...row, target: { figure: 'P99 ms', below: 100 } } : row);
+      const hasTarget = kind === movingEndpoint && count === 200;
+      rows.push(hasTarget ? { ...row, targets: [{ figure: 'P99 ms', below: 100 }] } : row);
       if (count < 200) continue;
       const floor = await measureFloor(result, quick ? 20 : 100);
       floors.push(...floorRows(kind.what, result, floor));

@@ -41,9 +41,9 @@ async function measureIn(env: TestEnv, context: BenchContext): Promise<Section[]
     starts.push({
       ...row,
       figures: { ...row.figures, 'later RSS MiB': (await bed.usage(true)).rssBytes / mebibyte },
-      ...(quick ? {} : { target: { figure: 'first proxy s', below: 10 } }),
+      ...(quick ? {} : { targets: [{ figure: 'first proxy s', below: 10 }] }),
     });
-    changes.push({ ...changeRow(`${named(base)}, writing statuses`, found), ...(quick ? {} : { target: reconciledTarget }) });
+    changes.push({ ...changeRow(`${named(base)}, writing statuses`, found), ...(quick ? {} : { targets: [reconciledTarget] }) });
   }
 
   await grow(2 * base);
@@ -53,7 +53,7 @@ async function measureIn(env: TestEnv, context: BenchContext): Promise<Section[]
   starts.push(await startRow(named(2 * base), whole));
   await using half = await OperatorBed.start({ kubeConfigFile, leads: false, labels: baseLabels }, context);
   const [less, more] = (await changeEntry(rest, [half, whole], rounds)) as [EntryChanges, EntryChanges];
-  changes.push({ ...changeRow(`${named(base)}, writing none`, less, less), ...(quick ? {} : { target: reconciledTarget }) });
+  changes.push({ ...changeRow(`${named(base)}, writing none`, less, less), ...(quick ? {} : { targets: [reconciledTarget] }) });
   changes.push(changeRow(`${named(2 * base)}, writing none`, more, less));
   return [
     {

@@ -1,7 +1,9 @@
-import { type Bed, ChangeSeries, endpointChange, type SeriesResult } from '../change-series.ts';
+import { endpointChange } from '../change-kinds.ts';
+import { type Bed, ChangeSeries, type SeriesResult } from '../change-series.ts';
 import { type BenchContext, ControlPlane, startLoadClients } from '../control-plane.ts';
 import type { Section } from '../report.ts';
-import { WorldDirectory } from '../world-directory.ts';
+import { WorldDirectory, worldFiles } from '../world-directory.ts';
+import { spreadProxies } from '../worlds.ts';
 import { scopedShape } from './changes.ts';
 
 const proxies = 50;
@@ -9,20 +11,20 @@ const proxies = 50;
 /** The same change to the same proxies in a mesh and in one of twice its size, taking turns, so that noise hits both. */
 export async function measureCost(context: BenchContext): Promise<Section> {
   const double = { ...scopedShape, serviceEntries: 2 * scopedShape.serviceEntries, namespaces: 2 * scopedShape.namespaces };
-  using directory = new WorldDirectory(scopedShape);
-  using doubleDirectory = new WorldDirectory(double);
+  using directory = new WorldDirectory(worldFiles(scopedShape));
+  using doubleDirectory = new WorldDirectory(worldFiles(double));
   await using plane = await ControlPlane.start(directory.path, context);
   await using doublePlane = await ControlPlane.start(doubleDirectory.path, context);
   await using clients = startLoadClients();
   await using doubleClients = startLoadClients();
   const beds: Bed[] = [
-    { shape: scopedShape, directory, plane, clients },
-    { shape: double, directory: doubleDirectory, plane: doublePlane, clients: doubleClients },
+    { directory, plane, clients },
+    { directory: doubleDirectory, plane: doublePlane, clients: doubleClients },
   ];
   const series: ChangeSeries[] = [];
   for (const bed of beds) {
-    await bed.clients.call('connect', { address: bed.plane.xdsAddress, count: proxies, namespaces: scopedShape.namespaces });
-    const each = new ChangeSeries(bed, endpointChange);
+    await bed.clients.call('connect', { address: bed.plane.xdsAddress, shapes: spreadProxies(proxies, scopedShape.namespaces) });
+    const each = new ChangeSeries(bed, endpointChange());
     await each.begin();
     series.push(each);
   }
@@ -38,7 +40,7 @@ export async function measureCost(context: BenchContext): Promise<Section> {
       'Ratio: to the smaller mesh; 1 is a cost that does not know how large the mesh is.',
     ],
     rows: results.map((result, index) => ({
-      what: `${beds[index]!.shape.serviceEntries.toLocaleString('en')} ServiceEntries`,
+      what: `${[scopedShape, double][index]!.serviceEntries.toLocaleString('en')} ServiceEntries`,
       figures: {
         proxies,
         'P50 ms': result.fromFile.p50,

@@ -1,21 +1,22 @@
 import { type BenchContext, ControlPlane, startLoadClients } from '../control-plane.ts';
 import type { Usage } from '../processes/observed.ts';
 import type { Row, Section } from '../report.ts';
-import { WorldDirectory } from '../world-directory.ts';
+import { WorldDirectory, worldFiles } from '../world-directory.ts';
+import { spreadProxies } from '../worlds.ts';
 
 const mebibyte = 2 ** 20;
 
 /** Start on a large directory, and the memory that it takes with a proxy that sees all of it. */
 export async function measureFiles(context: BenchContext): Promise<Section> {
   const shape = { serviceEntries: context.quick ? 2000 : 10_000, namespaces: context.quick ? 20 : 100, sidecars: false };
-  using directory = new WorldDirectory(shape);
+  using directory = new WorldDirectory(worldFiles(shape));
   await using plane = await ControlPlane.start(directory.path, context);
   const ready = await plane.usage();
   const readyCollected = await plane.usage(true);
   await using clients = startLoadClients();
   const connectedBytes = await plane.sentBytes();
   const before = performance.now();
-  await clients.call('connect', { address: plane.xdsAddress, count: 1, namespaces: 1 });
+  await clients.call('connect', { address: plane.xdsAddress, shapes: spreadProxies(1, 1) });
   const syncMs = performance.now() - before;
   const synced = await plane.usage();
   const syncedCollected = await plane.usage(true);
@@ -30,7 +31,7 @@ export async function measureFiles(context: BenchContext): Promise<Section> {
       row('start to ready', plane.startMs, ready.cpuMs, readyCollected),
       {
         ...row('one proxy of the default class in sync', syncMs, synced.cpuMs - readyCollected.cpuMs, syncedCollected),
-        ...(context.quick ? {} : { target: { figure: 'RSS MiB', below: 400 } }),
+        ...(context.quick ? {} : { targets: [{ figure: 'RSS MiB', below: 400 }] }),
       },
       { what: 'sent to it', figures: { 'MiB sent': sentBytes / mebibyte } },
     ],

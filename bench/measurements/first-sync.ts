@@ -1,14 +1,15 @@
 import { nowMs } from '../clock.ts';
 import { type BenchContext, ControlPlane, startLoadClients } from '../control-plane.ts';
 import type { Row, Section } from '../report.ts';
-import { WorldDirectory } from '../world-directory.ts';
+import { WorldDirectory, worldFiles } from '../world-directory.ts';
+import { spreadProxies } from '../worlds.ts';
 import { scopedShape } from './changes.ts';
 
 const proxies = 200;
 
 /** 200 proxies that come at once: after a start of the control plane, and once more when its code is warm. */
 export async function measureFirstSync(context: BenchContext): Promise<Section> {
-  using directory = new WorldDirectory(scopedShape);
+  using directory = new WorldDirectory(worldFiles(scopedShape));
   await using plane = await ControlPlane.start(directory.path, context);
   const rows: Row[] = [];
   for (const what of context.quick ? ['first'] : ['first', 'second, all classes made anew', 'third']) {
@@ -19,8 +20,7 @@ export async function measureFirstSync(context: BenchContext): Promise<Section> 
     const [usage, sentBytes, startedAtMs] = [await plane.usage(), await plane.sentBytes(), nowMs()];
     const syncedAtMs = await clients.call('connect', {
       address: plane.xdsAddress,
-      count: proxies,
-      namespaces: scopedShape.namespaces,
+      shapes: spreadProxies(proxies, scopedShape.namespaces),
     });
     const after = await plane.usage();
     rows.push({

@@ -26,7 +26,7 @@ export async function measureFloor({ proxies, responses }: SeriesResult, rounds:
   for (let round = 0; round < warmUps + rounds; round++) {
     if (round === warmUps) cpuMs = await server.call('cpuMs', undefined);
     await clients.call('expectRound', { responsesEach: responses.length });
-    const startedAtMs = await server.call('push', { responses, round });
+    const startedAtMs = await server.call('push', { responses });
     const arrivedAtMs = await clients.call('roundArrived', undefined);
     if (round >= warmUps) durationsMs.push(arrivedAtMs - startedAtMs);
   }

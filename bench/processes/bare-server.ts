@@ -1,9 +1,6 @@
-import { create, toBinary } from '@bufbuild/protobuf';
 import { Server, ServerCredentials, type ServerDuplexStream } from '@grpc/grpc-js';
-import { DeltaDiscoveryResponseSchema } from '../../src/envoy/gen/envoy/service/discovery/v3/discovery_pb.js';
 import { adsService } from '../../src/xds/ads-service.ts';
 import { idle, nowMs } from '../clock.ts';
-import type { SentResponse } from './load-clients.ts';
 import { serve } from './serve.ts';
 
 const calls = new Set<ServerDuplexStream<Buffer, Buffer>>();
@@ -31,12 +28,12 @@ const operations = {
   },
 
   /** Writes the same responses to every stream, on a timer. Answers when it began. */
-  push({ responses, round }: { responses: readonly SentResponse[]; round: number }): Promise<number> {
+  push({ responses }: { responses: readonly Uint8Array[] }): Promise<number> {
     return new Promise((resolve) => {
       setTimeout(() => {
         const startedAtMs = nowMs();
         for (const response of responses) {
-          const message = encode(response, round);
+          const message = Buffer.from(response);
           for (const call of calls) call.write(message);
         }
         resolve(startedAtMs);
@@ -52,17 +49,5 @@ const operations = {
 };
 
 export type BareServerOperations = typeof operations;
-
-function encode({ typeUrl, resources, removed }: SentResponse, round: number): Buffer {
-  const message = create(DeltaDiscoveryResponseSchema, {
-    typeUrl,
-    systemVersionInfo: String(round),
-    nonce: String(round),
-    controlPlane: { identifier: 'bare' },
-    resources: resources.map(({ name, version, value }) => ({ name, version, resource: { typeUrl, value } })),
-    removedResources: [...removed],
-  });
-  return Buffer.from(toBinary(DeltaDiscoveryResponseSchema, message));
-}
 
 serve(operations);
