@@ -1,4 +1,5 @@
 import { readFileSync } from 'node:fs';
+import { idle } from './clock.ts';
 import { Child } from './processes/child.ts';
 import type { ControlPlaneOperations } from './processes/control-plane.ts';
 import type { LoadClientsOperations } from './processes/load-clients.ts';
@@ -49,6 +50,15 @@ export class ControlPlane implements AsyncDisposable {
     return this.#child.call('usage', { collected });
   }
 
+  /** Resolves when the control plane has worked off what it had put off: statuses, after many proxies have come. */
+  async settled(): Promise<void> {
+    for (let quiet = 0; quiet < 3; ) {
+      const { cpuMs } = await this.usage();
+      await idle(quietWindowMs);
+      quiet = (await this.usage()).cpuMs - cpuMs < quietShare * quietWindowMs ? quiet + 1 : 0;
+    }
+  }
+
   /** Bytes of all responses written so far. */
   async sentBytes(): Promise<number> {
     const text = await (await fetch(`http://${this.#metricsAddress}/metrics`)).text();
@@ -60,6 +70,10 @@ export class ControlPlane implements AsyncDisposable {
     return this.#child[Symbol.asyncDispose]();
   }
 }
+
+/** A control plane that uses less of a core than this, over such a window, has nothing left to do. */
+const quietShare = 0.05;
+const quietWindowMs = 200;
 
 /** Node's flags that the `weft` command starts with, in its first line. */
 export function shippedFlags(): string[] {

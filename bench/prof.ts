@@ -1,0 +1,31 @@
+import { appSidecarChange, endpointChange, filterChange, newServiceEntry } from './change-kinds.ts';
+import { ChangeSeries } from './change-series.ts';
+import { ControlPlane, startLoadClients } from './control-plane.ts';
+import { fleetFiles, fleetProxies } from './fleet-world.ts';
+import { nowMs } from './clock.ts';
+import { WorldDirectory } from './world-directory.ts';
+import { namespaceName } from './worlds.ts';
+const [,, which = 'root', count = '20', services = '4000', profile] = process.argv;
+const shape = { serviceEntries: Number(services), namespaces: Number(services) / 100, sidecars: true };
+const context = { quick: true, profileDirectory: profile, progress: () => {} };
+using directory = new WorldDirectory(fleetFiles(shape));
+await using plane = await ControlPlane.start(directory.path, context);
+await using clients = startLoadClients();
+await clients.call('sample', undefined);
+const u0 = await plane.usage();
+const t = nowMs();
+const t1 = await clients.call('connect', { address: plane.xdsAddress, shapes: fleetProxies });
+const u1 = await plane.usage();
+console.log('start', plane.startMs, 'cpu', u0.cpuMs, 'sync', t1 - t, 'cpu', u1.cpuMs - u0.cpuMs, 'rss', u1.rssBytes / 2 ** 20);
+const t2 = nowMs(); await plane.settled(); const u2 = await plane.usage(); console.log('settled after', nowMs() - t2, 'cpu', u2.cpuMs - u1.cpuMs, 'rss', u2.rssBytes / 2 ** 20, 'collected', JSON.stringify(await plane.usage(true)));
+const first = namespaceName(0);
+const kinds = { endpoint: endpointChange(first), entry: newServiceEntry(first), sidecar: appSidecarChange(shape), ns: filterChange(first), root: filterChange() };
+for (const name of which.split(',')) {
+  const series = new ChangeSeries({ directory, plane, clients }, kinds[name as 'root']);
+  await series.begin();
+  if (name === which.split(',')[0] && profile) await (plane as any).profile?.('start');
+  for (let i = 0; i < Number(count); i++) await series.step();
+  const { fromMesh, fromFile, cpuMsPerChange, bytesPerChange, strays } = await series.end();
+  console.log(name, 'mesh', fromMesh, 'file', fromFile.p50, 'cpu', cpuMsPerChange, 'KB', bytesPerChange / 1000, 'strays', strays, 'rss', (await plane.usage()).rssBytes / 2 ** 20);
+  const c = await plane.usage(true); console.log('  collected rss', c.rssBytes / 2 ** 20, 'heap', c.heapUsedBytes / 2 ** 20, 'ext', c.externalBytes / 2 ** 20);
+}
