@@ -6,8 +6,8 @@ import { measureCompile } from './measurements/compile.ts';
 import { measureCost } from './measurements/cost.ts';
 import { measureFiles } from './measurements/files.ts';
 import { measureFirstSync } from './measurements/first-sync.ts';
-import { measureInjection } from './measurements/injection.ts';
 import { measureFleet } from './measurements/fleet.ts';
+import { measureInjection } from './measurements/injection.ts';
 import { machineFacts, renderSection, type Section, writeJson } from './report.ts';
 
 const measurements: Readonly<Record<string, (context: BenchContext) => Promise<Section | Section[]>>> = {

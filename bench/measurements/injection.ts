@@ -125,7 +125,7 @@ export async function measureInjection({ quick }: BenchContext): Promise<Section
       {
         what: 'one pod, in the process',
         figures: { 'P50 ms': warm.p50, 'P99 ms': warm.p99, 'max ms': warm.max },
-        target: { figure: 'P99 ms', below: 5 },
+        targets: [{ figure: 'P99 ms', below: 5 }],
       },
       {
         what: 'counting for as long: what the machine adds by itself',
@@ -138,7 +138,7 @@ export async function measureInjection({ quick }: BenchContext): Promise<Section
       {
         what: 'reviews, by their CPU',
         figures: { 'CPU ms': cpuMs, 'reviews/s a core': 1000 / cpuMs },
-        target: { figure: 'CPU ms', below: 2 },
+        targets: [{ figure: 'CPU ms', below: 2 }],
       },
     ],
   };
