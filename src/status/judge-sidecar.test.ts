@@ -29,6 +29,7 @@ kind: ServiceEntry
 metadata: { namespace: ${namespace}, name: ${host.split('.')[0]} }
 spec: { hosts: [${host}], exportTo: ${exportTo}, ports: [{ number: ${port}, name: http, protocol: HTTP }], resolution: DNS }
 ---`;
+const nothing: ReadonlyMap<string, string> = new Map();
 const judge = (name: string, namespace = 'shop', proxies: Parameters<typeof judgeSidecar>[2] = []) => {
   const fragment = test.mesh.get(`Sidecar/${namespace}/${name}`);
   return judgeSidecar((fragment as Extract<typeof fragment, { kind: 'sidecar' }>).sidecar, test.mesh, proxies);
@@ -120,7 +121,7 @@ describe('SidecarWatch', () => {
   it('notes Sidecars of a namespace whose workloads come, go or change their labels, and no others', async () => {
     await test.apply(...parseObjects(sidecar('web', selecting('app: web')) + sidecar('web', selecting('app: web'), 'far')));
     const watch = new SidecarWatch(test.mesh);
-    const drained = () => [...watch.drain([])];
+    const drained = () => [...watch.drain(nothing)];
     expect(drained()).toEqual([]);
     await test.apply(...parseObjects(workload('one', 'app: web')));
     expect(drained()).toEqual(['Sidecar/shop/web']);
@@ -137,7 +138,7 @@ describe('SidecarWatch', () => {
     expect(drained()).toEqual([]);
   });
 
-  it('notes Sidecars that name a host which is gone, the siblings of one that changed, and what misses something after any change', async () => {
+  it('notes Sidecars that name a host which is gone, and the siblings of one that changed', async () => {
     await test.apply(
       ...parseObjects(
         service('a.example.com', 'far') +
@@ -149,14 +150,43 @@ describe('SidecarWatch', () => {
     );
     const watch = new SidecarWatch(test.mesh);
     await test.remove(...parseObjects(service('a.example.com', 'far')));
-    expect([...watch.drain([])].sort()).toEqual(['Sidecar/shop/names', 'Sidecar/shop/suffix']);
+    expect([...watch.drain(nothing)].sort()).toEqual(['Sidecar/shop/names', 'Sidecar/shop/suffix']);
     await test.remove(...parseObjects(service('b.example.com', 'far')));
-    expect([...watch.drain([])]).toEqual(['Sidecar/shop/suffix']);
+    expect([...watch.drain(nothing)]).toEqual(['Sidecar/shop/suffix']);
     await test.apply(...parseObjects(service('c.example.com', 'far')));
-    expect([...watch.drain(['Sidecar/shop/names'])]).toEqual(['Sidecar/shop/names']);
-    expect([...watch.drain(['Sidecar/shop/names'])]).toEqual([]);
+    expect([...watch.drain(nothing)]).toEqual([]);
     await test.apply(...parseObjects(sidecar('other', everything, 'far')));
-    expect([...watch.drain([])].sort()).toEqual(['Sidecar/far/all', 'Sidecar/far/other']);
+    expect([...watch.drain(nothing)].sort()).toEqual(['Sidecar/far/all', 'Sidecar/far/other']);
+    watch.close();
+  });
+
+  it('looks again at what misses something when that may have come, and not for any other change', async () => {
+    await test.apply(
+      ...parseObjects(
+        sidecar('names', 'egress: [{ hosts: ["*/late.example.com", "*/*.late.org"] }]') +
+          sidecar('idle', selecting('app: none')) +
+          service('a.example.com', 'far'),
+      ),
+    );
+    const watch = new SidecarWatch(test.mesh);
+    const unresolved = new Map([
+      ['Sidecar/shop/names', 'HostNotFound'],
+      ['ServiceEntry/shop/selecting', 'NoMatchingWorkloads'],
+      ['ServiceEntry/far/selecting', 'NoMatchingWorkloads'],
+      ['EnvoyFilter/shop/tune', 'PatchTargetNotFound'],
+    ]);
+    const drained = () => [...watch.drain(unresolved)].filter((key) => unresolved.has(key));
+    expect(drained()).toEqual([]);
+    await test.apply(...parseObjects(service('b.example.com', 'far')));
+    expect(drained()).toEqual(['EnvoyFilter/shop/tune']);
+    for (const host of ['late.example.com', 'x.late.org']) {
+      await test.apply(...parseObjects(service(host, 'far')));
+      expect(drained()).toEqual(['Sidecar/shop/names', 'EnvoyFilter/shop/tune']);
+    }
+    await test.apply(...parseObjects(workload('one', 'app: db', 'far')));
+    expect(drained()).toEqual(['ServiceEntry/far/selecting', 'EnvoyFilter/shop/tune']);
+    test.mesh.setConfig({ ...test.mesh.config, rootNamespace: 'far' });
+    expect(drained()).toEqual([...unresolved.keys()]);
     watch.close();
   });
 });

@@ -1,16 +1,17 @@
 import type { Mesh } from '../mesh/mesh.ts';
-import type { ObjectKey } from '../mesh/object-key.ts';
+import { type ObjectKey, parseObjectKey } from '../mesh/object-key.ts';
 import { matchesHost, type Sidecar } from '../mesh/sidecar.ts';
 
 /**
  * Notes whose standing among other objects may have changed: Sidecars of a namespace whose workloads or Sidecars changed, Sidecars that
- * name a host which is gone. Notes are cheap, and worked off when asked.
+ * name a host which is gone, and what misses something that may be there now. Notes are cheap, and worked off when asked.
  */
 export class SidecarWatch {
   readonly #mesh: Mesh;
   readonly #namespaces = new Set<string>();
   readonly #hosts = new Set<string>();
   readonly #unsubscribe: readonly (() => void)[];
+  #isConfigChanged = false;
   #revision: number;
 
   constructor(mesh: Mesh) {
@@ -18,8 +19,9 @@ export class SidecarWatch {
     this.#revision = mesh.revision;
     this.#unsubscribe = [
       mesh.services.onWorkloads((namespace) => this.#namespaces.add(namespace)),
-      mesh.onChange(({ ruledNamespace, hosts, endpointsOnly }) => {
-        if (ruledNamespace !== undefined) this.#namespaces.add(ruledNamespace);
+      mesh.onChange(({ object, ruledNamespace, hosts, endpointsOnly, isConfigChanged }) => {
+        if (ruledNamespace !== undefined && parseObjectKey(object).kind === 'Sidecar') this.#namespaces.add(ruledNamespace);
+        this.#isConfigChanged ||= isConfigChanged;
         if (!endpointsOnly) for (const host of hosts) this.#hosts.add(host);
       }),
     ];
@@ -32,17 +34,18 @@ export class SidecarWatch {
 
   /**
    * The objects to look at again since the last time.
-   * @param unresolved objects that miss something: looked at again after any change
+   * @param unresolved objects that miss something, and the reason of their condition `ResolvedRefs`
    */
-  drain(unresolved: Iterable<ObjectKey>): Set<ObjectKey> {
+  drain(unresolved: ReadonlyMap<ObjectKey, string>): Set<ObjectKey> {
     const { revision, sidecars, services } = this.#mesh;
     const keys = new Set<ObjectKey>();
     for (const namespace of this.#namespaces) for (const { key } of sidecars.inNamespace(namespace)) keys.add(key);
-    const gone = [...this.#hosts].filter((host) => services.servicesOf(host).length === 0);
-    if (gone.length) for (const sidecar of sidecars.all()) if (gone.some((host) => names(sidecar, host))) keys.add(sidecar.key);
-    if (this.#namespaces.size || revision !== this.#revision) for (const key of unresolved) keys.add(key);
+    const gone = new Set([...this.#hosts].filter((host) => services.servicesOf(host).length === 0));
+    if (gone.size) for (const sidecar of sidecars.all()) if (namesAny(sidecar, gone)) keys.add(sidecar.key);
+    for (const [key, reason] of unresolved) if (this.#mayBeResolved(key, reason)) keys.add(key);
     this.#namespaces.clear();
     this.#hosts.clear();
+    this.#isConfigChanged = false;
     this.#revision = revision;
     return keys;
   }
@@ -50,9 +53,25 @@ export class SidecarWatch {
   close(): void {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
   }
+
+  #mayBeResolved(key: ObjectKey, reason: string): boolean {
+    if (this.#isConfigChanged) return true;
+    if (reason === 'NoMatchingWorkloads') return this.#namespaces.size > 0 && this.#namespaces.has(parseObjectKey(key).namespace);
+    const fragment = this.#mesh.get(key);
+    if (reason === 'HostNotFound' && fragment?.kind === 'sidecar') return namesAny(fragment.sidecar, this.#hosts);
+    return this.#mesh.revision !== this.#revision;
+  }
 }
 
-function names({ egress, outboundTrafficPolicy }: Sidecar, hostname: string): boolean {
-  if (outboundTrafficPolicy?.egressProxy?.host === hostname) return true;
-  return egress.some(({ hosts }) => hosts.some(({ host }) => host !== '*' && matchesHost(host, hostname)));
+/** Whether a Sidecar names one of the hosts, in full or by a pattern that is not for all. */
+function namesAny({ egress, outboundTrafficPolicy }: Sidecar, hostnames: ReadonlySet<string>): boolean {
+  if (hostnames.size === 0) return false;
+  const { egressProxy } = outboundTrafficPolicy ?? {};
+  if (egressProxy && hostnames.has(egressProxy.host)) return true;
+  return egress.some(({ hosts }) => hosts.some(({ host }) => host !== '*' && isAmong(host, hostnames)));
+}
+
+function isAmong(pattern: string, hostnames: ReadonlySet<string>): boolean {
+  if (!pattern.startsWith('*')) return hostnames.has(pattern);
+  return hostnames.values().some((hostname) => matchesHost(pattern, hostname));
 }

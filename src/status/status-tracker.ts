@@ -49,8 +49,8 @@ export class StatusTracker {
   readonly #tracked = new Map<ObjectKey, Tracked>();
   readonly #unready = new Set<ObjectKey>();
   readonly #dirty = new Set<ObjectKey>();
-  /** Objects that miss something they refer to. */
-  readonly #unresolved = new Set<ObjectKey>();
+  /** Objects that miss something they refer to, and the reason of their condition `ResolvedRefs`. */
+  readonly #unresolved = new Map<ObjectKey, string>();
   readonly #watch: SidecarWatch;
   /** Namespaces of the proxies that were connected when it was last asked. */
   #proxyNamespaces = new Set<string>();
@@ -227,7 +227,8 @@ export class StatusTracker {
     if (tracked.wasReady && !wasReady && propagation.affected > 0) tracked.completedAtMs ??= clock.now();
     if (tracked.wasReady) this.#unready.delete(key);
     else this.#unready.add(key);
-    if (conditions.some(({ type, status }) => type === 'ResolvedRefs' && status === 'False')) this.#unresolved.add(key);
+    const resolved = conditions.find(({ type }) => type === 'ResolvedRefs')!;
+    if (resolved.status === 'False') this.#unresolved.set(key, resolved.reason ?? '');
     else this.#unresolved.delete(key);
     const status = renderStatus(gathered, conditions, tracked);
     const isChanged = JSON.stringify(status) !== JSON.stringify(tracked.status);

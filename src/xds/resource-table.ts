@@ -14,12 +14,17 @@ export interface TableComparison {
   readonly removed: readonly Resource[];
 }
 
-/** The last change of one name. Superseded entries stay in the log until it is compacted. */
+/** A change of one name. Superseded entries stay in the log until it is compacted, without their bytes. */
 interface Entry {
   readonly revision: number;
-  resource: Resource;
+  /** Undefined: a later change of the name has superseded this one. */
+  resource: Resource | undefined;
   readonly removed: boolean;
-  superseded: boolean;
+}
+
+/** The last change of one name. */
+interface LastEntry extends Entry {
+  resource: Resource;
 }
 
 /** Removals are remembered up to this many times the table's size, and at least {@link removalFloor} of them. */
@@ -33,9 +38,9 @@ const removalFloor = 1024;
  */
 export class ResourceTable {
   readonly typeUrl: TypeUrl;
-  readonly #present = new Map<string, Entry>();
+  readonly #present = new Map<string, LastEntry>();
   /** In order of removal, oldest first. */
-  readonly #removed = new Map<string, Entry>();
+  readonly #removed = new Map<string, LastEntry>();
   #log: Entry[] = [];
   #removalsKnownFrom: number;
   #revision: number;
@@ -74,10 +79,10 @@ export class ResourceTable {
     }
     const tombstone = this.#removed.get(resource.name);
     if (tombstone) {
-      tombstone.superseded = true;
+      supersede(tombstone);
       this.#removed.delete(resource.name);
     }
-    if (before) before.superseded = true;
+    if (before) supersede(before);
     this.#present.set(resource.name, this.#append(resource, revision, false));
     return true;
   }
@@ -86,11 +91,12 @@ export class ResourceTable {
   delete(name: string, revision: number): Resource | undefined {
     const before = this.#present.get(name);
     if (!before) return undefined;
-    before.superseded = true;
+    const { resource } = before;
+    supersede(before);
     this.#present.delete(name);
-    this.#removed.set(name, this.#append(before.resource, revision, true));
+    this.#removed.set(name, this.#append(resource, revision, true));
     this.#forgetOldRemovals();
-    return before.resource;
+    return resource;
   }
 
   /** What changed after `revision`; undefined where removals are not remembered so far back: compare versions instead. */
@@ -102,17 +108,17 @@ export class ResourceTable {
     for (let index = this.#log.length - 1; index >= 0; index--) {
       const entry = this.#log[index]!;
       if (entry.revision <= revision) break;
-      if (!entry.superseded) (entry.removed ? removed : changed).push(entry.resource);
+      if (entry.resource) (entry.removed ? removed : changed).push(entry.resource);
     }
     return { changed: changed.reverse(), removed: removed.reverse() };
   }
 
-  #append(resource: Resource, revision: number, removed: boolean): Entry {
-    const entry: Entry = { revision, resource, removed, superseded: false };
+  #append(resource: Resource, revision: number, removed: boolean): LastEntry {
+    const entry: LastEntry = { revision, resource, removed };
     this.#revision = revision;
     this.#log.push(entry);
     const current = this.#present.size + this.#removed.size;
-    if (this.#log.length > 2 * current + 64) this.#log = this.#log.filter((each) => !each.superseded);
+    if (this.#log.length > 2 * current + 64) this.#log = this.#log.filter(({ resource }) => resource);
     return entry;
   }
 
@@ -122,11 +128,15 @@ export class ResourceTable {
     for (const [name, entry] of this.#removed) {
       // A push in progress still needs the newest revision's removals, however many they are.
       if (this.#removed.size <= limit || entry.revision === this.#revision) return;
-      entry.superseded = true;
+      supersede(entry);
       this.#removed.delete(name);
       this.#removalsKnownFrom = entry.revision;
     }
   }
+}
+
+function supersede(entry: Entry): void {
+  entry.resource = undefined;
 }
 
 const noDelta: TableDelta = { changed: [], removed: [] };

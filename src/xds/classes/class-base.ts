@@ -114,6 +114,7 @@ export class ClassBase {
       return;
     }
     const fragment = this.#mesh.get(object);
+    if (fragment?.kind === 'sidecar' || fragment?.kind === 'envoyFilter') return;
     const specs =
       fragment?.kind === 'workload' ? this.#mesh.services.selecting(fragment.workload) : this.#mesh.services.specsOf(object);
     for (const { hostname } of specs) {
