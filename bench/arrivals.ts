@@ -31,7 +31,7 @@ export class MarkedChange {
 
   /** What is missing. */
   toString(): string {
-    const marks = new Set(this.#missing.values().flatMap((missing) => missing));
+    const marks = new Set(this.#missing.values().flatMap((missing) => [...missing]));
     return `${Array.from(marks, ({ name }) => name).join(', ')} at ${this.#missing.size} of ${this.#clients.size}`;
   }
 

@@ -23,10 +23,15 @@ export function sealBytes(draft: Omit<Draft<DescMessage>, 'schema' | 'message'>,
   return {
     typeUrl: draft.typeUrl,
     name: draft.name,
-    // As a whole rather than as a slice, which would keep the whole digest in memory.
-    version: hash('sha1', value, 'buffer').toString('base64', 0, 15),
+    version: versionOf(value),
     value,
     provenance: [...new Set(draft.provenance)],
     requires: draft.requires ?? [],
   };
+}
+
+/** Tells bytes apart: the first 120 bits of their SHA-1. */
+export function versionOf(value: Uint8Array): string {
+  // As a whole rather than as a slice, which would keep the whole digest in memory.
+  return hash('sha1', value, 'buffer').toString('base64', 0, 15);
 }

@@ -29,9 +29,10 @@ beforeAll(async () => {
   resources = (await Promise.all(worlds.map(resourcesOf))).flat();
 });
 
-/** As if it had come from another computation: nothing that is known of the one is known of the other. */
+let copies = 0;
+/** As if it were of other bytes: nothing that is known of the one is known of the other. */
 function copyOf(resource: Resource): Resource {
-  return { ...resource, value: resource.value.slice() };
+  return { ...resource, version: `copy ${++copies}`, value: resource.value.slice() };
 }
 
 function bytesOf({ applyTo, value }: EnvoyFilterPatch): Uint8Array | undefined {
@@ -70,7 +71,7 @@ describe('patchResource', () => {
         const again = patchResource(copyOf(base), filters);
         expect(base.value).toEqual(value);
         expect(filters.map(({ patches }) => bytesOf(patches[0]!))).toEqual(values);
-        expect(again.resource?.version).toBe(first.resource?.version);
+        expect(again.resource?.value).toEqual(first.resource?.value);
         expect(again.matched).toEqual(first.matched);
         matches += first.matched.length;
       }),
@@ -88,6 +89,34 @@ describe('patchResource', () => {
     expect(patchResource(copyOf(base), [one!])).not.toBe(outcome);
     expect(patchResource(base, other)).toEqual({ resource: base, matched: [], failed: [] });
     expect(patchResource(base, other).resource).toBe(base);
+  });
+
+  it('shares what came out between resources of the same bytes, which keep their own provenance', () => {
+    const base = find(typeUrls.listener, '0.0.0.0_80');
+    const twin = { ...base, provenance: ['ServiceEntry/shop/other'], value: base.value.slice() };
+    const filters = select({ applyTo: 'LISTENER', patch: { operation: 'MERGE', value: { stat_prefix: 'x' } } });
+    const [one, other] = [patchResource(base, filters).resource!, patchResource(twin, filters).resource!];
+    expect(other.value).toBe(one.value);
+    expect(one.provenance).toEqual([...base.provenance, 'EnvoyFilter/shop/f']);
+    expect(other.provenance).toEqual(['ServiceEntry/shop/other', 'EnvoyFilter/shop/f']);
+    expect(patchResource({ ...base, value: twin.value.slice(1) }, []).resource?.value).not.toBe(one.value);
+  });
+
+  it('finds HTTP filters in a connection manager that an earlier patch has brought, and in no other listener of TCP', () => {
+    const type = 'type.googleapis.com/envoy.extensions.filters.network.http_connection_manager.v3.HttpConnectionManager';
+    const manager = {
+      applyTo: 'NETWORK_FILTER',
+      patch: { operation: 'INSERT_FIRST', value: { name: 'own', typed_config: { '@type': type, stat_prefix: 'own' } } },
+    };
+    const filter = { applyTo: 'HTTP_FILTER', patch: { operation: 'INSERT_FIRST', value: { name: 'late' } } };
+    const limit = { applyTo: 'LISTENER', patch: { operation: 'MERGE', value: { per_connection_buffer_limit_bytes: 1 } } };
+    const tcp = resources.find(
+      ({ typeUrl, value }) => typeUrl === typeUrls.listener && !Buffer.from(value).includes('HttpConnectionManager'),
+    )!;
+    const matched = (...patches: object[]) => patchResource(tcp, select(...patches)).matched.map(({ index }) => index);
+    expect(matched(limit, manager, filter)).toEqual([0, 1, 2]);
+    expect(matched(limit, filter)).toEqual([0]);
+    expect(patchResource(tcp, select(filter)).resource).toBe(tcp);
   });
 
   it('answers the very resource where patches matched and nothing came out different', () => {

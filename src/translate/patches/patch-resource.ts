@@ -1,15 +1,17 @@
 import { fromBinary, toBinary } from '@bufbuild/protobuf';
 import { ListenerSchema } from '../../envoy/gen/envoy/config/listener/v3/listener_pb.js';
 import { HttpConnectionManagerSchema } from '../../envoy/gen/envoy/extensions/filters/network/http_connection_manager/v3/http_connection_manager_pb.js';
+import { envoyTypes } from '../../envoy/registry.ts';
 import { type Resource, type ResourceReference, typeUrls } from '../../envoy/resource.ts';
 import type { EnvoyFilterPatch, SelectedEnvoyFilter } from '../../mesh/envoy-filter.ts';
 import type { ObjectKey } from '../../mesh/object-key.ts';
-import { sealBytes } from '../seal.ts';
+import { versionOf } from '../seal.ts';
 import { mayTouch } from './matches.ts';
 import { patchCluster } from './patch-cluster.ts';
 import { patchListener } from './patch-listener.ts';
 import { patchRoutes } from './patch-routes.ts';
 import { type OwnedPatch, PatchFailure, PatchRun } from './patch-run.ts';
+import { type KnownBytes, knownOf, type PatchedContent } from './patched-content.ts';
 import { listenerReferences } from './references.ts';
 
 /** Names a patch: `configPatches[index]` of an object. */
@@ -33,55 +35,51 @@ export interface PatchOutcome {
 
 /**
  * Applies the filters to one resource, as Istio orders patches: by what they are for (a listener, then its chains, then their filters),
- * and among those for the same by filter as given, and by index. The resource given is not changed. The outcome is computed once for
- * a resource and the patches that may touch it, and shared.
+ * and among those for the same by filter as given, and by index. The resource given is not changed. What comes out is computed once for
+ * the same bytes and the same patches, whichever resource they are of, and for the same resource it is the same object.
  */
 export function patchResource(base: Resource, filters: readonly SelectedEnvoyFilter[]): PatchOutcome {
-  const patches: OwnedPatch[] = [];
-  for (const { filter, patches: selected } of filters) {
-    for (const patch of selected) if (mayTouch(patch, base)) patches.push({ object: filter.key, patch });
-  }
+  const known = knownOf(base);
+  const patches = relevantPatches(base, filters, known);
   if (!patches.length) return { resource: base, matched: [], failed: [] };
-  const node = nodeOf(base, patches);
-  node.outcome ??= apply(base, patches);
-  return node.outcome;
-}
-
-/** Outcomes by the patches that led to them, one level for each patch. Gone with the resource, or with any of the patches. */
-interface Node {
-  outcome?: PatchOutcome;
-  next?: WeakMap<EnvoyFilterPatch, Node>;
-}
-
-const outcomes = new WeakMap<Resource, Node>();
-
-function nodeOf(base: Resource, patches: readonly OwnedPatch[]): Node {
-  let node = outcomes.get(base);
-  if (!node) {
-    node = {};
-    outcomes.set(base, node);
+  const result = known.resultOf(patches);
+  let outcome = result.outcomes.get(base);
+  if (!outcome) {
+    result.content ??= apply(base, patches);
+    const { content } = result;
+    outcome = { resource: resourceOf(base, content), matched: content.matched, failed: content.failed };
+    result.outcomes.set(base, outcome);
   }
-  for (const { patch } of patches) {
-    node.next ??= new WeakMap();
-    let next = node.next.get(patch);
-    if (!next) {
-      next = {};
-      node.next.set(patch, next);
+  return outcome;
+}
+
+/** The patches that may touch the resource. Those for HTTP filters are left out where there is no connection manager and none may come. */
+function relevantPatches(base: Resource, filters: readonly SelectedEnvoyFilter[], known: KnownBytes): OwnedPatch[] {
+  const patches: OwnedPatch[] = [];
+  let isForHttp = false;
+  for (const { filter, patches: selected } of filters) {
+    for (const patch of selected) {
+      if (!mayTouch(patch, base)) continue;
+      patches.push({ object: filter.key, patch });
+      isForHttp ||= patch.applyTo === 'HTTP_FILTER';
     }
-    node = next;
   }
-  return node;
+  if (!isForHttp) return patches;
+  known.hasConnectionManager ??= mentionsConnectionManager(base.value);
+  if (known.hasConnectionManager || patches.some(({ patch }) => mayBringConnectionManager(patch))) return patches;
+  return patches.filter(({ patch }) => patch.applyTo !== 'HTTP_FILTER');
 }
 
 /** A patch that throws may have done half of its work by then: everything is done again without it. */
-function apply(base: Resource, patches: readonly OwnedPatch[]): PatchOutcome {
+function apply(base: Resource, patches: readonly OwnedPatch[]): PatchedContent {
   const failed: FailedPatch[] = [];
   let rest = patches;
   for (;;) {
     const run = new PatchRun(rest);
     try {
-      const resource = applyOnce(base, run);
-      return { resource, matched: [...run.matched].map(reference), failed };
+      const patched = applyOnce(base, run);
+      const bytes = typeof patched === 'object' ? sealed(base, patched) : patched;
+      return { bytes, matched: [...run.matched].map(reference), failed };
     } catch (error) {
       if (!(error instanceof PatchFailure)) throw error;
       failed.push({ ...reference(error.failed), error: error.cause });
@@ -94,40 +92,65 @@ function reference({ object, patch: { index } }: OwnedPatch): PatchReference {
   return { object, index };
 }
 
-function applyOnce(base: Resource, run: PatchRun): Resource | undefined {
-  switch (base.typeUrl) {
-    case typeUrls.cluster: {
-      const patched = patchCluster(base.value, run);
-      if (patched) return sealPatched(base, run, patched.value, patched.references);
-      return run.matched.size ? undefined : base;
-    }
+interface Patched {
+  readonly value: Uint8Array;
+  /** What a proxy asks for because of the new bytes; undefined: what it asked for because of the old ones. */
+  readonly references?: readonly ResourceReference[];
+}
+
+function applyOnce({ typeUrl, value }: Resource, run: PatchRun): Patched | 'same' | 'gone' {
+  switch (typeUrl) {
+    case typeUrls.cluster:
+      return patchCluster(value, run) ?? (run.matched.size ? 'gone' : 'same');
     case typeUrls.listener: {
-      if (!run.has(...insideOfListeners) && !mayHaveConnectionManager(base.value)) return base;
-      const listener = patchListener(fromBinary(ListenerSchema, base.value), run);
-      if (!listener || !run.matched.size) return listener && base;
-      return sealPatched(base, run, toBinary(ListenerSchema, listener), [
-        ...base.requires.filter(({ typeUrl }) => typeUrl === typeUrls.cluster),
-        ...listenerReferences(listener),
-      ]);
+      const listener = patchListener(fromBinary(ListenerSchema, value), run);
+      if (!listener) return 'gone';
+      if (!run.matched.size) return 'same';
+      return { value: toBinary(ListenerSchema, listener), references: listenerReferences(listener) };
     }
     default: {
-      const bytes = patchRoutes(base.value, run);
-      return bytes ? sealPatched(base, run, bytes, base.requires) : base;
+      const bytes = patchRoutes(value, run);
+      return bytes ? { value: bytes } : 'same';
     }
   }
 }
 
-const insideOfListeners = ['LISTENER', 'LISTENER_FILTER', 'FILTER_CHAIN', 'NETWORK_FILTER'] as const;
-const connectionManager = Buffer.from(HttpConnectionManagerSchema.typeName);
-
-/** The listeners of TCP services are many; patches for HTTP alone need not read them. */
-function mayHaveConnectionManager(listener: Uint8Array): boolean {
-  return Buffer.from(listener.buffer, listener.byteOffset, listener.byteLength).includes(connectionManager);
+function sealed(base: Resource, { value, references }: Patched): PatchedContent['bytes'] {
+  if (Buffer.compare(base.value, value) === 0) return 'same';
+  return { value, version: versionOf(value), references };
 }
 
-function sealPatched(base: Resource, run: PatchRun, value: Uint8Array, requires: readonly ResourceReference[]): Resource {
-  if (Buffer.compare(base.value, value) === 0) return base;
-  const { typeUrl, name } = base;
-  const provenance = [...base.provenance, ...[...run.matched].map(({ object }) => object)];
-  return sealBytes({ typeUrl, name, provenance, requires }, value);
+/** A resource of its own for the patched bytes: who it derives from is not the same for all that have them. */
+function resourceOf(base: Resource, { bytes, matched }: PatchedContent): Resource | undefined {
+  if (bytes === 'same') return base;
+  if (bytes === 'gone') return undefined;
+  const { typeUrl, name, requires } = base;
+  const { value, version, references } = bytes;
+  // What a listener passes connections on to is the mesh's own doing, and no less needed.
+  const kept = typeUrl === typeUrls.listener ? requires.filter((reference) => reference.typeUrl === typeUrls.cluster) : [];
+  return {
+    ...{ typeUrl, name, version, value },
+    provenance: [...new Set([...base.provenance, ...matched.map(({ object }) => object)])],
+    requires: references ? [...kept, ...references] : requires,
+  };
+}
+
+const connectionManager = Buffer.from(HttpConnectionManagerSchema.typeName);
+
+function mentionsConnectionManager(bytes: Uint8Array): boolean {
+  return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(connectionManager);
+}
+
+const bringing = new WeakMap<EnvoyFilterPatch, boolean>();
+
+/** Whether a patch may put a connection manager where there was none. */
+function mayBringConnectionManager(patch: EnvoyFilterPatch): boolean {
+  const { applyTo, value } = patch;
+  if (!value || (applyTo !== 'LISTENER' && applyTo !== 'FILTER_CHAIN' && applyTo !== 'NETWORK_FILTER')) return false;
+  let brings = bringing.get(patch);
+  if (brings === undefined) {
+    brings = mentionsConnectionManager(toBinary(envoyTypes().getMessage(value.$typeName)!, value));
+    bringing.set(patch, brings);
+  }
+  return brings;
 }
