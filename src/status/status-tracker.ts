@@ -36,6 +36,8 @@ export interface StatusTrackerOptions {
 /** How often objects that are not ready are looked at again, so that waiting too long is noticed, in milliseconds. */
 const recheckMs = 1000;
 
+const none: ReadonlySet<ProxyNode> = new Set();
+
 /** How long objects are looked at in one go, in milliseconds: pushes and acknowledgements come first. */
 const sliceMs = 5;
 /** How much longer than it took to look the next look is put off, so that a push of many acknowledgements is not counted at each of them. */
@@ -52,8 +54,8 @@ export class StatusTracker {
   /** Objects that miss something they refer to, and the reason of their condition `ResolvedRefs`. */
   readonly #unresolved = new Map<ObjectKey, string>();
   readonly #watch: SidecarWatch;
-  /** Namespaces of the proxies that were connected when it was last asked. */
-  #proxyNamespaces = new Set<string>();
+  /** By namespace, the proxies that were connected when it was last asked. */
+  #proxies: ReadonlyMap<string, ReadonlySet<ProxyNode>> = new Map();
   readonly #listeners = new Set<(key: ObjectKey, status: ObjectStatus | undefined) => void>();
   readonly #unsubscribe: (() => void)[];
   #cancelRecheck: (() => void) | undefined;
@@ -117,9 +119,13 @@ export class StatusTracker {
 
   /** Who is connected decides what a selector finds. */
   #noteProxies(): void {
-    const before = this.#proxyNamespaces;
-    this.#proxyNamespaces = new Set(Array.from(this.#options.proxies?.() ?? [], ({ namespace }) => namespace));
-    for (const namespace of [...before, ...this.#proxyNamespaces]) this.#watch.noteProxies(namespace);
+    const [before, now] = [this.#proxies, Map.groupBy(this.#options.proxies?.() ?? [], ({ namespace }) => namespace)];
+    this.#proxies = new Map(now.entries().map(([namespace, nodes]) => [namespace, new Set(nodes)]));
+    for (const namespace of new Set([...before.keys(), ...now.keys()])) {
+      const [known, present] = [before.get(namespace) ?? none, this.#proxies.get(namespace) ?? none];
+      // A proxy that comes back is another one: its labels may be.
+      if (known.size !== present.size || !known.isSubsetOf(present)) this.#watch.noteProxies(namespace);
+    }
   }
 
   #updateSoon(keys: Iterable<ObjectKey>): void {

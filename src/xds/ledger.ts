@@ -84,8 +84,9 @@ export class Ledger implements SessionObserver {
   /** The counts of one object now. */
   propagation(object: ObjectKey): Propagation {
     const tally = new Tally(object);
-    for (const group of this.#registry.groups()) {
-      const footprint = group.proxyClass.footprint(object);
+    for (const proxyClass of this.#classes.concerning(object)) {
+      const group = this.#registry.group(proxyClass);
+      const footprint = group && proxyClass.footprint(object);
       if (footprint) tally.add(group, footprint);
     }
     const current = this.#refreshedRevision >= this.#classes.meshRevision;

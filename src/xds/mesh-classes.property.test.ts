@@ -61,7 +61,9 @@ describe('what is kept incrementally', () => {
         const trials = new Set<string>();
         const classes = new MeshClasses(wired.mesh, silentLogger, trialSource(wired.mesh, trials));
         const present = new Map<string, KubernetesObject>();
+        const seen = new Set<string>();
         const put = (object: KubernetesObject) => {
+          seen.add(keyOf(object));
           wired.apply(object);
           present.set(keyOf(object), object);
         };
@@ -121,6 +123,10 @@ describe('what is kept incrementally', () => {
           const affects = (object: string) => namesOf(proxyClass, object).size > 0;
           // Who looks only at what a refresh names misses no object that came to affect a proxy, or ceased to.
           expect([...affecting].sort()).toEqual([...present.keys()].filter(affects).sort());
+          // Nor does who asks for the classes that an object may concern miss one.
+          const hasFootprint = (object: string) => proxyClass.footprint(object) !== undefined;
+          const isFound = (object: string) => new Set<ProxyClass>(classes.concerning(object)).has(proxyClass);
+          expect([...seen].filter((object) => hasFootprint(object) && !isFound(object))).toEqual([]);
           expect(withoutGenerations(proxyClass.key)).toBe(withoutGenerations(freshClasses.classKeyOf(nodes[index]!)));
           const kept = contents(proxyClass);
           const computed = freshClasses.join(nodes[index]!);

@@ -1,11 +1,12 @@
 import type { EnvoyFilter } from '../mesh/envoy-filter.ts';
 import { selectsWorkload } from '../mesh/envoy-filter-index.ts';
 import type { Change, Mesh } from '../mesh/mesh.ts';
-import type { ObjectKey } from '../mesh/object-key.ts';
+import { type ObjectKey, parseObjectKey } from '../mesh/object-key.ts';
 import { type ProxyNode, proxyName } from '../mesh/proxy.ts';
 import { type Logger, silentLogger } from '../runtime/logger.ts';
 import { type Assignment, assign } from './classes/assignment.ts';
-import { type BaseChange, ClassBase } from './classes/class-base.ts';
+import { type BaseEntry, BaseIndex } from './classes/base-index.ts';
+import { type BaseChange, ClassBase, noChange } from './classes/class-base.ts';
 import type { ClassFilters } from './classes/class-filters.ts';
 import { ClassMembers, createMember, type Member } from './classes/class-members.ts';
 import { PatchedClass } from './classes/patched-class.ts';
@@ -13,15 +14,12 @@ import { planMoves } from './classes/plan-moves.ts';
 import { type FilterSource, filtersOf } from './filter-source.ts';
 import type { PatchReport, ProxyClass, ProxyClasses, Refresh, Urgency } from './proxy-class.ts';
 
-interface BaseEntry {
-  readonly base: ClassBase;
-  readonly classes: Set<PatchedClass>;
-}
-
 /** What has changed since the last refresh. */
 interface Pending {
   readonly hosts: Set<string>;
   readonly objects: Set<ObjectKey>;
+  /** Namespaces of the objects, and of the services that the hosts stand for. */
+  readonly touched: Set<string>;
   /** Namespaces whose proxies may belong elsewhere now. */
   readonly namespaces: Set<string>;
   /** Proxies that may belong elsewhere now. */
@@ -35,6 +33,10 @@ export class MeshClasses implements ProxyClasses {
   readonly #logger: Logger;
   readonly #filters: FilterSource;
   readonly #bases = new Map<string, BaseEntry>();
+  readonly #index = new BaseIndex();
+  /** Those of which something could not be computed: each refresh tries again. */
+  readonly #broken = new Set<BaseEntry>();
+  readonly #step = { revision: 0 };
   readonly #classes = new Map<string, PatchedClass>();
   /** How many joined each class. */
   readonly #joined = new Map<PatchedClass, number>();
@@ -112,7 +114,7 @@ export class MeshClasses implements ProxyClasses {
     let classes = 0;
     const matched = new Set<number>();
     const failed = new Map<number, string>();
-    for (const each of this.#joined.keys()) {
+    for (const each of this.concerning(filter)) {
       if (each.filterVersion(filter) !== newest.version) continue;
       classes++;
       for (const index of each.matchedBy(filter)) matched.add(index);
@@ -133,21 +135,31 @@ export class MeshClasses implements ProxyClasses {
     return false;
   }
 
+  *concerning(object: ObjectKey): Generator<PatchedClass> {
+    for (const { classes } of this.#index.reaching([parseObjectKey(object).namespace])) yield* classes;
+  }
+
   refresh(): Refresh {
     const { objects, ...pending } = this.#pending;
     this.#pending = nothingPending();
     const { rekeyed, moved } = this.#reassign(this.#membersOf(pending));
     const changed: ProxyClass[] = [];
     this.#concerned.clear();
-    for (const { base, classes } of this.#bases.values()) {
-      const change = this.#refreshBase(base, pending.hosts, pending.isConfigChanged);
+    this.#step.revision = this.#mesh.revision;
+    for (const entry of this.#touchedBases(pending, rekeyed.keys())) {
+      const { base, classes } = entry;
+      const change = this.#refreshBase(entry, pending.hosts, pending.isConfigChanged);
+      this.#broken.delete(entry);
+      if (base.isBroken) this.#broken.add(entry);
       for (const each of classes) {
+        const next = rekeyed.get(each);
+        if (change === noChange && !next && !each.isBroken) continue;
         try {
-          const next = rekeyed.get(each);
           const isChanged = each.isBroken ? each.rebuild(objects, next) : each.update(change, objects, next);
           if (isChanged) changed.push(each);
         } catch (error) {
           each.isBroken = true;
+          this.#broken.add(entry);
           this.#logger.error('A class of proxies could not be computed; they keep what they have', { class: each.key, error });
         }
       }
@@ -155,7 +167,16 @@ export class MeshClasses implements ProxyClasses {
     return { changed, moved, objects: objects.union(this.#concerned) };
   }
 
-  #refreshBase(base: ClassBase, hosts: ReadonlySet<string>, isConfigChanged: boolean): BaseChange {
+  /** The bases that changes may concern, and those that are to be tried again. */
+  #touchedBases({ touched, isConfigChanged }: Omit<Pending, 'objects'>, rekeyed: Iterable<PatchedClass>): Iterable<BaseEntry> {
+    if (isConfigChanged) return [...this.#bases.values()];
+    const entries = this.#index.reaching(touched).union(this.#broken);
+    for (const { base } of rekeyed) entries.add(this.#bases.get(base.key)!);
+    return entries;
+  }
+
+  #refreshBase(entry: BaseEntry, hosts: ReadonlySet<string>, isConfigChanged: boolean): BaseChange {
+    const { base } = entry;
     try {
       // A base whose Sidecar is gone keeps its shape: its members are about to leave it.
       const before = base.sidecar;
@@ -163,11 +184,14 @@ export class MeshClasses implements ProxyClasses {
       const sidecar = fragment?.kind === 'sidecar' ? fragment.sidecar : before;
       // A base that failed before is computed anew as a whole, so that no change is lost on it.
       const isReshaped = isConfigChanged || base.isBroken || sidecar !== before;
-      return isReshaped ? base.reshape(sidecar) : base.refresh(hosts);
+      if (!isReshaped) return base.refresh(hosts);
+      const change = base.reshape(sidecar);
+      this.#index.add(entry);
+      return change;
     } catch (error) {
       base.isBroken = true;
       this.#logger.error('A class of proxies could not be computed; they keep what they have', { class: base.key, error });
-      return { computed: [], removed: [] };
+      return noChange;
     }
   }
 
@@ -215,10 +239,12 @@ export class MeshClasses implements ProxyClasses {
     let entry = this.#bases.get(baseKey);
     if (!entry) {
       entry = {
-        base: new ClassBase(this.#mesh, { key: baseKey, proxy: traits, inbound }, sidecar, this.#logger),
+        base: new ClassBase(this.#mesh, this.#step, { key: baseKey, proxy: traits, inbound }, sidecar, this.#logger),
         classes: new Set(),
       };
       this.#bases.set(baseKey, entry);
+      this.#index.add(entry);
+      if (entry.base.isBroken) this.#broken.add(entry);
     }
     const created = new PatchedClass({
       ...{ key, base: entry.base, filters, mesh: this.#mesh },
@@ -244,13 +270,21 @@ export class MeshClasses implements ProxyClasses {
     if (this.#classes.get(left.key) === left) this.#classes.delete(left.key);
     const entry = this.#bases.get(left.base.key)!;
     entry.classes.delete(left);
-    if (!entry.classes.size) this.#bases.delete(left.base.key);
+    if (entry.classes.size) return;
+    this.#bases.delete(left.base.key);
+    this.#index.remove(entry);
+    this.#broken.delete(entry);
   }
 
   #note(change: Change): void {
-    const { hosts, objects, namespaces, members } = this.#pending;
-    for (const host of change.hosts) hosts.add(host);
+    const { hosts, objects, touched, namespaces, members } = this.#pending;
     objects.add(change.object);
+    // Of a host that is gone, the namespace is that of the object which had it.
+    touched.add(parseObjectKey(change.object).namespace);
+    for (const host of change.hosts) {
+      hosts.add(host);
+      for (const { spec } of this.#mesh.services.servicesOf(host)) touched.add(spec.namespace);
+    }
     this.#pending.isConfigChanged ||= change.isConfigChanged;
     if (change.ruledNamespace !== undefined) namespaces.add(change.ruledNamespace);
     // Whoever has such an address may serve other services than before, which makes another class of it.
@@ -269,5 +303,8 @@ export class MeshClasses implements ProxyClasses {
 }
 
 function nothingPending(): Pending {
-  return { hosts: new Set(), objects: new Set(), namespaces: new Set(), members: new Set(), isConfigChanged: false };
+  return {
+    ...{ hosts: new Set(), objects: new Set(), touched: new Set() },
+    ...{ namespaces: new Set(), members: new Set(), isConfigChanged: false },
+  };
 }

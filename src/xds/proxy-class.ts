@@ -79,6 +79,8 @@ export interface ProxyClasses {
   onChange(listener: (urgency: Urgency) => void): () => void;
   /** Patches every class affected by the changes since the last call. Cost follows the changes, not the mesh. */
   refresh(): Refresh;
+  /** The classes that an object may have a footprint in: those that have one, and others. Cost follows their number. */
+  concerning(object: ObjectKey): Iterable<ProxyClass>;
   /** Whether a proxy of the class would be given other bytes than now in the class that it belongs to now, whatever else waits for a refresh. */
   wouldChange(proxyClass: ProxyClass, node: ProxyNode): boolean;
   /**

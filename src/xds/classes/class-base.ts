@@ -1,7 +1,7 @@
 import type { Resource, ResourceReference, TypeUrl } from '../../envoy/resource.ts';
 import { pushOrder, typeUrls } from '../../envoy/resource.ts';
 import type { Mesh } from '../../mesh/mesh.ts';
-import type { ObjectKey } from '../../mesh/object-key.ts';
+import { type ObjectKey, parseObjectKey } from '../../mesh/object-key.ts';
 import { composeView, type InboundInstance, type ProxyTraits, type ProxyView } from '../../mesh/proxy-view.ts';
 import { Scope } from '../../mesh/scope.ts';
 import type { Service } from '../../mesh/service.ts';
@@ -26,7 +26,14 @@ export interface BaseChange {
   readonly removed: readonly Resource[];
 }
 
-const nothing: BaseChange = { computed: [], removed: [] };
+/** It does not differ. */
+export const noChange: BaseChange = { computed: [], removed: [] };
+
+/** What bases are told of the mesh that they are kept in step with. */
+export interface MeshStep {
+  /** The mesh's revision as of the last refresh: whatever has not been touched since is as good as computed at it. */
+  readonly revision: number;
+}
 
 /**
  * What proxies of the same traits under the same Sidecar get as long as no EnvoyFilter says otherwise: computed from the mesh, patched as the
@@ -46,15 +53,17 @@ export class ClassBase {
   #scope!: Scope;
   #view!: ProxyView;
   #set!: ResourceSet;
-  #revision: number;
+  readonly #createdAtRevision: number;
+  readonly #step: MeshStep;
 
   /** @param logger told of resources that could not be computed */
-  constructor(mesh: Mesh, traits: BaseTraits, sidecar: Sidecar | undefined, logger: Logger) {
+  constructor(mesh: Mesh, step: MeshStep, traits: BaseTraits, sidecar: Sidecar | undefined, logger: Logger) {
+    this.#step = step;
     this.#logger = logger;
     this.key = traits.key;
     this.#mesh = mesh;
     this.#traits = traits;
-    this.#revision = mesh.revision;
+    this.#createdAtRevision = mesh.revision;
     this.#resources = new Map(pushOrder.map((typeUrl) => [typeUrl, new Map()]));
     this.#shape(sidecar);
     this.#take(this.#set.build());
@@ -62,12 +71,21 @@ export class ClassBase {
 
   /** The mesh revision that the resources reflect. */
   get revision(): number {
-    return this.#revision;
+    return Math.max(this.#createdAtRevision, this.#step.revision);
   }
 
   /** The Sidecar in force, as of the last time the base took its shape; undefined: Istio's default scope. */
   get sidecar(): Sidecar | undefined {
     return this.#sidecar;
+  }
+
+  /** The namespaces whose objects may have a part in the base, or in a class on it; `*`: all. */
+  reach(): Set<string> {
+    const { proxy, inbound } = this.#traits;
+    const reached = new Set([proxy.namespace, this.#mesh.config.rootNamespace]);
+    for (const { spec } of this.#scope.egress) for (const { namespace } of spec.hosts) reached.add(namespace);
+    for (const { service } of inbound) reached.add(parseObjectKey(service.spec.owner).namespace);
+    return reached;
   }
 
   /** What there is of a type, by name. */
@@ -85,14 +103,12 @@ export class ClassBase {
    * @param hosts hosts whose services may differ
    */
   refresh(hosts: ReadonlySet<string>): BaseChange {
-    this.#revision = this.#mesh.revision;
     const changes = this.#scope.update(hosts);
-    return changes.length ? this.#take(this.#set.patch(changes)) : nothing;
+    return changes.length ? this.#take(this.#set.patch(changes)) : noChange;
   }
 
   /** Computes everything anew, under a changed Sidecar or mesh config or after a failure. */
   reshape(sidecar: Sidecar | undefined): BaseChange {
-    this.#revision = this.#mesh.revision;
     this.#failed.clear();
     this.isBroken = false;
     this.#shape(sidecar);
@@ -173,7 +189,7 @@ export class ClassBase {
       resources.delete(name);
       gone.push(resource);
     }
-    return changed.length || gone.length ? { computed: changed, removed: gone } : nothing;
+    return changed.length || gone.length ? { computed: changed, removed: gone } : noChange;
   }
 
   #tellFailures(failed: ResourcePatch['failed']): void {

@@ -168,6 +168,10 @@ export class FakeClasses implements ProxyClasses {
     return () => this.#listeners.delete(listener);
   }
 
+  concerning(): Iterable<ProxyClass> {
+    return this.classes.values();
+  }
+
   wouldChange(proxyClass: ProxyClass, node: ProxyNode): boolean {
     return proxyClass.key !== this.classOf(node);
   }
