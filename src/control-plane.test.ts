@@ -189,6 +189,36 @@ spec:
     await eventually(() => expect(timeouts()).not.toContain(3));
   });
 
+  it('is taken back from everybody when the status says that another replica quarantined it, in the same words', async () => {
+    await connect(2);
+    applyFilter(1, '2s');
+    await eventually(() => expect(timeouts()).toEqual([2, 2]));
+    applyFilter(2, '3s');
+    await eventually(() => expect(timeouts()).toEqual([3, 3]));
+    await eventually(() => expect(conditions()).toMatchObject({ Ready: 'True Propagated' }));
+    const told = 'shop/far refused it of generation 2: no (every proxy is served generation 1)';
+    const condition = { type: 'Programmed', status: 'False', reason: 'Quarantined', message: told, observedGeneration: 2 };
+    for (const object of filterAt(2, '3s')) {
+      const metadata = { ...object.metadata, resourceVersion: '3' };
+      cache.store(kindOf(object)).apply(Object.assign({ ...object, metadata }, { status: { conditions: [condition] } }));
+    }
+    await eventually(() => expect(timeouts()).toEqual([2, 2]));
+    await eventually(() =>
+      expect(conditions()).toMatchObject({ Programmed: 'False Quarantined', Stalled: 'True ProxyRejected' }),
+    );
+    expect(message('Programmed')).toBe(told);
+    await connect(1);
+    expect(timeouts()).toEqual([2, 2, 2]);
+  });
+
+  it('is in force for a proxy that connects before the first push, and goes on no trial with it', async () => {
+    applyFilter(1, '2s');
+    await eventually(() => expect(plane.mesh.get(key)).toBeDefined());
+    await connect(1);
+    expect(timeouts()).toEqual([2]);
+    expect(clients[0]!.responses.filter(({ typeUrl }) => typeUrl === typeUrls.cluster)).toHaveLength(1);
+  });
+
   it('names a patch that matches nothing, and is ready all the same', async () => {
     await connect(1);
     const other = `  - applyTo: CLUSTER
