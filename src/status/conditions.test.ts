@@ -4,6 +4,7 @@ import type { HostOutcome } from '../mesh/service-registry.ts';
 import type { Verdict } from '../mesh/verdict.ts';
 import type { Propagation } from '../xds/ledger.ts';
 import { decideConditions, type Gathered, progressDeadlineMs, staleAfterMs, summarise } from './conditions.ts';
+import { renderStatus } from './render-status.ts';
 
 const verdict: Verdict = { generation: 7, outcome: 'accepted', findings: [], generationInForce: 7 };
 const counts = (acked: number, rejected = 0, pending = 0): Propagation => ({
@@ -218,6 +219,15 @@ describe('decideConditions', () => {
       reason: 'AddressPoolExhausted',
       message: expect.stringContaining('a.example.com'),
     });
+  });
+
+  it('cuts what an object repeats without end', () => {
+    const path = `spec.${'x'.repeat(1_000_000)}`;
+    const endless = { ...verdict, outcome: 'invalid' as const, findings: [{ ...finding, path, segments: [] }] };
+    const facts = gathered({ verdict: endless });
+    for (const { message } of decideConditions(facts)) expect(message.length).toBeLessThanOrEqual(4_096);
+    const { validationMessages } = renderStatus(facts, [], { startedAtMs: 0, completedAtMs: undefined });
+    expect(validationMessages![0]!.type!.name).toHaveLength(1_024);
   });
 
   it("keeps kstatus's rules whatever the facts are", () => {

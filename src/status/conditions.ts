@@ -14,6 +14,8 @@ import type { RolloutReport } from '../xds/rollout/rollout-report.ts';
 export const staleAfterMs = 30_000;
 /** How long a generation may take to reach its last proxy before it is said to have stalled, in milliseconds. */
 export const progressDeadlineMs = 600_000;
+/** Of a condition, in characters; the CRDs allow 32,768. */
+const maxMessageLength = 4_096;
 
 /** Everything that an object's conditions are decided from, gathered beforehand. */
 export interface Gathered {
@@ -39,13 +41,13 @@ export interface Gathered {
 }
 
 /** A condition before it is stamped with generation and time. */
-export type Decision = Pick<Condition, 'type' | 'status'> & { readonly reason: string; readonly message: string };
+export type Decision = Pick<Condition, 'type' | 'status'> & { readonly reason: string; message: string };
 
 /** The conditions of an object, in the order of STATUS: each decided by one rule below, from the same gathered facts. */
 export function decideConditions(gathered: Gathered): Decision[] {
   const accepted = decideAccepted(gathered);
   const ready = decideReady(gathered, accepted);
-  return [
+  const decisions = [
     accepted,
     decideResolvedRefs(gathered),
     ...decideAddresses(gathered),
@@ -53,6 +55,13 @@ export function decideConditions(gathered: Gathered): Decision[] {
     ready,
     ...decideProgress(gathered, accepted, ready),
   ];
+  for (const decision of decisions) decision.message = cutText(decision.message, maxMessageLength);
+  return decisions;
+}
+
+/** The text, or its beginning: what people write into an object comes back in paths, and a status must not grow without end. */
+export function cutText(text: string, maxLength: number): string {
+  return text.length > maxLength ? `${text.slice(0, maxLength - 1)}…` : text;
 }
 
 /** Whether an object is in force, from what it says and what others claim. */

@@ -1,6 +1,6 @@
 import { type Finding, formatFinding } from '../api/finding.ts';
 import type { Condition, MeshStatus, ServiceEntryStatus, ValidationMessage } from '../api/status.ts';
-import { type Gathered, summarise } from './conditions.ts';
+import { cutText, type Gathered, summarise } from './conditions.ts';
 
 /** The status of any mesh kind; `addresses` for ServiceEntry only. */
 export type ObjectStatus = MeshStatus & Pick<ServiceEntryStatus, 'addresses'>;
@@ -44,9 +44,13 @@ export function renderStatus({ verdict, propagation, hosts }: Gathered, conditio
   };
 }
 
+/** In characters; there may be two hundred of them in a status. */
+const maxValidationMessageLength = 1_024;
+
 /** Istio's shape has no field for the text itself: its name carries it. The code is Istio's for a failed schema check. */
 function validationMessage(finding: Finding): ValidationMessage {
-  return { type: { name: formatFinding(finding), code: 'IST0106' }, level: finding.severity === 'error' ? 'ERROR' : 'WARNING' };
+  const name = cutText(formatFinding(finding), maxValidationMessageLength);
+  return { type: { name, code: 'IST0106' }, level: finding.severity === 'error' ? 'ERROR' : 'WARNING' };
 }
 
 function timestamp(milliseconds: number): string {
