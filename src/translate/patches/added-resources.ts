@@ -8,7 +8,7 @@ import type { EnvoyFilterPatch, SelectedEnvoyFilter } from '../../mesh/envoy-fil
 import type { ObjectKey } from '../../mesh/object-key.ts';
 import { seal } from '../seal.ts';
 import { isForSidecars } from './matches.ts';
-import type { FailedPatch, PatchReference } from './patch-resource.ts';
+import type { FailedPatch, PatchReference } from './patch-outcome.ts';
 import { patchValue } from './patch-run.ts';
 import { clusterReferences, listenerReferences } from './references.ts';
 

@@ -4,7 +4,7 @@ import { envoyTypes } from '../../envoy/registry.ts';
 import type { SelectedEnvoyFilter } from '../../mesh/envoy-filter.ts';
 import { isForSidecars } from './matches.ts';
 import { mergeMessages } from './merge-messages.ts';
-import type { FailedPatch, PatchReference } from './patch-resource.ts';
+import type { FailedPatch, PatchReference } from './patch-outcome.ts';
 import { isMerge, mergeOptions, patchValue } from './patch-run.ts';
 
 /** What patches made of a bootstrap. */

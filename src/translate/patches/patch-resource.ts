@@ -4,34 +4,15 @@ import { HttpConnectionManagerSchema } from '../../envoy/gen/envoy/extensions/fi
 import { envoyTypes } from '../../envoy/registry.ts';
 import { type Resource, type ResourceReference, typeUrls } from '../../envoy/resource.ts';
 import type { EnvoyFilterPatch, SelectedEnvoyFilter } from '../../mesh/envoy-filter.ts';
-import type { ObjectKey } from '../../mesh/object-key.ts';
 import { versionOf } from '../seal.ts';
 import { mayTouch } from './matches.ts';
 import { patchCluster } from './patch-cluster.ts';
 import { patchListener } from './patch-listener.ts';
+import type { FailedPatch, PatchOutcome, PatchReference } from './patch-outcome.ts';
 import { patchRoutes } from './patch-routes.ts';
 import { type OwnedPatch, PatchFailure, PatchRun } from './patch-run.ts';
 import { type KnownBytes, knownOf, type PatchedContent } from './patched-content.ts';
 import { listenerReferences } from './references.ts';
-
-/** Names a patch: `configPatches[index]` of an object. */
-export interface PatchReference {
-  readonly object: ObjectKey;
-  readonly index: number;
-}
-
-/** A patch that could not be applied, and why. */
-export type FailedPatch = PatchReference & { readonly error: unknown };
-
-/** What patches made of a resource. */
-export interface PatchOutcome {
-  /** The patched resource; the very one given where nothing matched or nothing changed; undefined: removed. */
-  readonly resource: Resource | undefined;
-  /** Patches that matched something in it, also where the bytes came out the same. */
-  readonly matched: readonly PatchReference[];
-  /** Patches that threw: their effect is left out, the others' kept. */
-  readonly failed: readonly FailedPatch[];
-}
 
 /**
  * Applies the filters to one resource, as Istio orders patches: by what they are for (a listener, then its chains, then their filters),

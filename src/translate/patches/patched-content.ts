@@ -1,6 +1,6 @@
 import type { Resource, ResourceReference } from '../../envoy/resource.ts';
 import type { EnvoyFilterPatch } from '../../mesh/envoy-filter.ts';
-import type { FailedPatch, PatchOutcome, PatchReference } from './patch-resource.ts';
+import type { FailedPatch, PatchOutcome, PatchReference } from './patch-outcome.ts';
 import type { OwnedPatch } from './patch-run.ts';
 
 /** What patches made of bytes: the same for every resource that has them. */

@@ -1,6 +1,6 @@
 import type { ResourceReference, TypeUrl } from '../../envoy/resource.ts';
 import type { ObjectKey } from '../../mesh/object-key.ts';
-import type { PatchOutcome } from '../../translate/patches/patch-resource.ts';
+import type { PatchOutcome } from '../../translate/patches/patch-outcome.ts';
 
 /** Which patches took hold of a resource, and which threw on it. */
 export type Effect = Pick<PatchOutcome, 'matched' | 'failed'>;
