@@ -120,6 +120,8 @@ export class ProxySession {
       this.#serve(this.types[typeUrl]);
     }
     for (const typeUrl of pushOrder) this.#settle(this.types[typeUrl]);
+    const moved = pushOrder.flatMap((typeUrl) => this.types[typeUrl].takeMoved());
+    if (moved.length > 0) this.#init.observer.progressed(this, undefined, moved);
     this.#noteProgress();
   }
 

@@ -84,6 +84,8 @@ export class TypeState {
   readonly #owed = new Set<string>();
   /** To be removed although the table's log does not say so. */
   readonly #gone = new Map<string, Resource | undefined>();
+  /** Objects for which the proxy stands otherwise than before, by something else than an answer of it; until they are told. */
+  readonly #moved = new Set<ObjectKey>();
 
   constructor(typeUrl: TypeUrl, variant: Variant, source: ProxyClass, options: TypeStateOptions) {
     this.typeUrl = typeUrl;
@@ -155,7 +157,14 @@ export class TypeState {
 
   /** The resource that needed `name` is gone or was refused. */
   needNoMore(name: string): void {
-    this.awaited.delete(name);
+    if (this.awaited.delete(name)) this.#noteMoved(this.#table.get(name)?.provenance);
+  }
+
+  /** The objects whose counts have moved, since the last time, by something else than an answer: told once. */
+  takeMoved(): ObjectKey[] {
+    const moved = [...this.#moved];
+    this.#moved.clear();
+    return moved;
   }
 
   /** Takes what may be sent now off the pending work; undefined: nothing. The caller writes it at once. */
@@ -166,6 +175,8 @@ export class TypeState {
     const fresh = new Map<string, Resource>();
     const missing = new Set<string>();
     if (everything) this.#collectAll(fresh);
+    // As long as no revision is acknowledged, all of it counts as waited for.
+    if (this.ackedRevision >= 0) for (const name of this.#asked) this.#noteMoved(this.#table.get(name)?.provenance);
     this.#collect(this.#asked, fresh, missing);
     if (mayChange) {
       this.#collect(this.#owed, fresh, missing);
@@ -310,7 +321,7 @@ export class TypeState {
   }
 
   #ask(name: string, heldVersion: string | undefined): void {
-    this.rejections.delete(name);
+    this.#noteMoved(this.rejections.delete(name)?.provenance);
     const resource = this.#table.get(name);
     if (heldVersion !== undefined && !resource) this.#gone.set(name, undefined);
     else if (resource?.version !== heldVersion || heldVersion === undefined || this.awaited.has(name)) this.#asked.add(name);
@@ -320,8 +331,12 @@ export class TypeState {
     this.#asked.delete(name);
     this.#owed.delete(name);
     this.#gone.delete(name);
-    this.awaited.delete(name);
-    this.rejections.delete(name);
+    this.needNoMore(name);
+    this.#noteMoved(this.rejections.delete(name)?.provenance);
+  }
+
+  #noteMoved(provenance: readonly ObjectKey[] = []): void {
+    for (const object of provenance) this.#moved.add(object);
   }
 
   #collectAll(into: Map<string, Resource>): void {

@@ -189,7 +189,9 @@ export class FakeClasses implements ProxyClasses {
       } else {
         for (const object of target.table(edit.remove.typeUrl).get(edit.remove.name)?.provenance ?? []) objects.add(object);
       }
-      if (applyEdit(target, edit)) changed.add(target);
+      if (!applyEdit(target, edit)) continue;
+      changed.add(target);
+      if (target.sidecarKey) objects.add(target.sidecarKey);
     }
     this.#edits = [];
     const moved = [...this.#joined].filter(([node, key]) => this.classOf(node) !== key).map(([node]) => node);
