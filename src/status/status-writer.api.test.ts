@@ -79,7 +79,8 @@ describeApi(
       expect(managed.filter(({ subresource }) => subresource === 'status').map(({ manager }) => manager)).toEqual([
         statusFieldManager,
       ]);
-      expect(writes.length).toBeLessThanOrEqual(2);
+      // Known, on its way, there: on a busy machine each is seen by itself.
+      expect(writes.length).toBeLessThanOrEqual(3);
     });
 
     it('writes nothing when nothing changes, and costs no push', async () => {
