@@ -2,6 +2,7 @@ import type { KubeConfig } from '@kubernetes/client-node';
 import { Registry } from 'prom-client';
 import { meshKinds } from '../api/index.ts';
 import { createControlPlane } from '../control-plane.ts';
+import { typeUrls } from '../envoy/resource.ts';
 import { defaultMeshConfig, type MeshConfig } from '../mesh/mesh-config.ts';
 import { objectKey } from '../mesh/object-key.ts';
 import { createSource } from '../operator.ts';
@@ -20,6 +21,8 @@ import { until } from './until.ts';
 export interface ReferencePlane {
   /** Where proxies connect. */
   readonly address: string;
+  /** Whether so many proxies are connected, and have acknowledged all that they asked for. */
+  hasServed(proxies: number): boolean;
   /** What the status of each object should be, by its key. */
   statuses(): Map<string, ObjectStatus>;
   stop(): Promise<void>;
@@ -40,6 +43,12 @@ export async function startReferencePlane(
   const { address } = await plane.xds.listen('127.0.0.1', 0);
   return {
     address,
+    hasServed(proxies) {
+      const reports = plane.xds.proxies();
+      const isServed = ({ typeUrl, state }: (typeof reports)[number]['types'][number]) =>
+        state === 'synced' || (state === 'not subscribed' && typeUrl !== typeUrls.cluster && typeUrl !== typeUrls.listener);
+      return reports.length === proxies && reports.every(({ types }) => types.every(isServed));
+    },
     statuses: () => new Map(plane.status.keys().map((key) => [key, plane.status.get(key)!])),
     async stop() {
       stopping.abort();
@@ -68,7 +77,7 @@ export async function expectAsFromNothing(
   try {
     twins.connect(reference.address, fleet.proxies);
     const check = async () => {
-      if (!twins.isInSync()) throw new Error('the reference has not served its proxies yet');
+      if (!reference.hasServed(fleet.proxies.length)) throw new Error('the reference has not served its proxies yet');
       const lines = differencesOf(fleet.held(), twins.held());
       if (lines.length > 0) throw new Error(`proxies do not hold what is served from nothing:\n${lines.join('\n')}`);
       const wrong = await wrongStatuses(rest, reference.statuses());

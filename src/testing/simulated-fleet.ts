@@ -82,15 +82,6 @@ export class SimulatedFleet {
     return ends.flatMap((end, index) => (end ? [`${this.#connected[index]!.proxy.name}: ${end.details}`] : []));
   }
 
-  /** Whether each holds all that it asked for, and asked for all that it needs. */
-  isInSync(): boolean {
-    return this.#connected.every(({ client }) => {
-      const { cluster, endpoint, listener, route } = typeUrls;
-      if (client.of(cluster).resources.size === 0 || client.of(listener).resources.size === 0) return false;
-      return [endpoint, route].every((typeUrl) => client.of(typeUrl).names.size === client.of(typeUrl).resources.size);
-    });
-  }
-
   /** What every proxy holds: `NAMESPACE/PROXY TYPE RESOURCE`, and a hash of its bytes. */
   held(): Map<string, string> {
     const held = new Map<string, string>();
