@@ -21,12 +21,15 @@ import { listenerReferences } from './references.ts';
  */
 export function patchResource(base: Resource, filters: readonly SelectedEnvoyFilter[]): PatchOutcome {
   const known = knownOf(base);
-  const patches = relevantPatches(base, filters, known);
-  if (!patches.length) return { resource: base, matched: [], failed: [] };
-  const result = known.resultOf(patches);
+  const isWithoutHttp = base.typeUrl === typeUrls.listener && !mayHaveConnectionManager(base, filters, known);
+  let result = known.untouched;
+  for (const { patches } of filters) {
+    for (const patch of patches) if (isRelevant(patch, base, isWithoutHttp)) result = result.behind(patch);
+  }
+  if (result === known.untouched) return { resource: base, matched: [], failed: [] };
   let outcome = result.outcomes.get(base);
   if (!outcome) {
-    result.content ??= apply(base, patches);
+    result.content ??= apply(base, relevantPatches(base, filters, isWithoutHttp));
     const { content } = result;
     outcome = { resource: resourceOf(base, content), matched: content.matched, failed: content.failed };
     result.outcomes.set(base, outcome);
@@ -34,21 +37,15 @@ export function patchResource(base: Resource, filters: readonly SelectedEnvoyFil
   return outcome;
 }
 
-/** The patches that may touch the resource. Those for HTTP filters are left out where there is no connection manager and none may come. */
-function relevantPatches(base: Resource, filters: readonly SelectedEnvoyFilter[], known: KnownBytes): OwnedPatch[] {
-  const patches: OwnedPatch[] = [];
-  let isForHttp = false;
-  for (const { filter, patches: selected } of filters) {
-    for (const patch of selected) {
-      if (!mayTouch(patch, base)) continue;
-      patches.push({ object: filter.key, patch });
-      isForHttp ||= patch.applyTo === 'HTTP_FILTER';
-    }
-  }
-  if (!isForHttp) return patches;
-  known.hasConnectionManager ??= mentionsConnectionManager(base.value);
-  if (known.hasConnectionManager || patches.some(({ patch }) => mayBringConnectionManager(patch))) return patches;
-  return patches.filter(({ patch }) => patch.applyTo !== 'HTTP_FILTER');
+/** Whether a patch may touch the resource. Those for HTTP filters do not where there is no connection manager and none may come. */
+function isRelevant(patch: EnvoyFilterPatch, base: Resource, isWithoutHttp: boolean): boolean {
+  return !(isWithoutHttp && patch.applyTo === 'HTTP_FILTER') && mayTouch(patch, base);
+}
+
+function relevantPatches(base: Resource, filters: readonly SelectedEnvoyFilter[], isWithoutHttp: boolean): OwnedPatch[] {
+  return filters.flatMap(({ filter, patches }) =>
+    patches.filter((patch) => isRelevant(patch, base, isWithoutHttp)).map((patch) => ({ object: filter.key, patch })),
+  );
 }
 
 /** A patch that throws may have done half of its work by then: everything is done again without it. */
@@ -122,9 +119,14 @@ function mentionsConnectionManager(bytes: Uint8Array): boolean {
   return Buffer.from(bytes.buffer, bytes.byteOffset, bytes.byteLength).includes(connectionManager);
 }
 
+/** Whether a listener has a connection manager, or a patch may bring one. */
+function mayHaveConnectionManager(base: Resource, filters: readonly SelectedEnvoyFilter[], known: KnownBytes): boolean {
+  known.hasConnectionManager ??= mentionsConnectionManager(base.value);
+  return known.hasConnectionManager || filters.some(({ patches }) => patches.some(mayBringConnectionManager));
+}
+
 const bringing = new WeakMap<EnvoyFilterPatch, boolean>();
 
-/** Whether a patch may put a connection manager where there was none. */
 function mayBringConnectionManager(patch: EnvoyFilterPatch): boolean {
   const { applyTo, value } = patch;
   if (!value || (applyTo !== 'LISTENER' && applyTo !== 'FILTER_CHAIN' && applyTo !== 'NETWORK_FILTER')) return false;

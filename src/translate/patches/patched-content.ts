@@ -1,7 +1,6 @@
 import type { Resource, ResourceReference } from '../../envoy/resource.ts';
 import type { EnvoyFilterPatch } from '../../mesh/envoy-filter.ts';
 import type { FailedPatch, PatchOutcome, PatchReference } from './patch-outcome.ts';
-import type { OwnedPatch } from './patch-run.ts';
 
 /** What patches made of bytes: the same for every resource that has them. */
 export interface PatchedContent {
@@ -19,12 +18,28 @@ export interface PatchedContent {
 }
 
 /** What is known of some bytes under some patches. */
-interface Result {
-  content?: PatchedContent;
+class Result {
+  content: PatchedContent | undefined;
+  #outcomes: WeakMap<Resource, PatchOutcome> | undefined;
+  /** Gone with any of the patches. */
+  #next: WeakMap<EnvoyFilterPatch, Result> | undefined;
+
   /** By the resources that have the bytes. */
-  readonly outcomes: WeakMap<Resource, PatchOutcome>;
-  /** One level for each patch. Gone with any of the patches. */
-  next?: WeakMap<EnvoyFilterPatch, Result>;
+  get outcomes(): WeakMap<Resource, PatchOutcome> {
+    this.#outcomes ??= new WeakMap();
+    return this.#outcomes;
+  }
+
+  /** Under one more patch, behind the others. */
+  behind(patch: EnvoyFilterPatch): Result {
+    this.#next ??= new WeakMap();
+    let next = this.#next.get(patch);
+    if (!next) {
+      next = new Result();
+      this.#next.set(patch, next);
+    }
+    return next;
+  }
 }
 
 /**
@@ -34,26 +49,12 @@ interface Result {
 export class KnownBytes {
   /** Undefined: nobody has looked. */
   hasConnectionManager: boolean | undefined;
+  /** Under no patch. */
+  readonly untouched = new Result();
   readonly value: Uint8Array;
-  readonly #root: Result = { outcomes: new WeakMap() };
 
   constructor(value: Uint8Array) {
     this.value = value;
-  }
-
-  /** Where to note what the patches, in this order, make of the bytes. */
-  resultOf(patches: readonly OwnedPatch[]): Result {
-    let result = this.#root;
-    for (const { patch } of patches) {
-      result.next ??= new WeakMap();
-      let next = result.next.get(patch);
-      if (!next) {
-        next = { outcomes: new WeakMap() };
-        result.next.set(patch, next);
-      }
-      result = next;
-    }
-    return result;
   }
 }
 

@@ -31,6 +31,12 @@ export class FilterEffects {
     return before ?? noEffect;
   }
 
+  /** Whether this very effect is what was noted of a resource, or neither is any. */
+  has({ typeUrl, name }: ResourceReference, effect: Effect): boolean {
+    const noted = this.#byResource.get(`${typeUrl} ${name}`);
+    return noted ? noted === effect : !effect.matched.length && !effect.failed.length;
+  }
+
   /** The names of a type that some filter matched. */
   *names(typeUrl: TypeUrl): Generator<string> {
     for (const { names } of this.#byFilter.values()) yield* names.get(typeUrl) ?? [];

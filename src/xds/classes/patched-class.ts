@@ -198,6 +198,7 @@ export class PatchedClass implements ProxyClass {
 
   #namesOfFilter(filter: ObjectKey): ReadonlyMap<TypeUrl, ReadonlySet<string>> {
     const matched = this.#effects.namesOf(filter);
+    if (!this.#added.size) return matched;
     const added = this.#added.values().filter(({ provenance }) => provenance.includes(filter));
     const names = new Map(Array.from(matched, ([typeUrl, of]) => [typeUrl, new Set(of)]));
     for (const { typeUrl, name } of added) addName(names, typeUrl, name);
@@ -216,7 +217,9 @@ export class PatchedClass implements ProxyClass {
   /** Brings one resource in line with the base's, patched. */
   #derive({ typeUrl, name }: ResourceReference, objects: ReadonlySet<ObjectKey>): boolean {
     const base = this.base.resources(typeUrl).get(name);
-    const outcome = base ? this.#patch(base) : gone;
+    const outcome = base ? patchResource(base, this.#filters.patching(typeUrl)) : gone;
+    // It was looked at because of a patch that is not for it.
+    if (base && this.table(typeUrl).get(name) === outcome.resource && this.#effects.has({ typeUrl, name }, outcome)) return false;
     for (const { object, index, error } of outcome.failed) this.#tellFailure(object, index, { typeUrl, name }, error);
     const earlier = this.#effects.set({ typeUrl, name }, outcome);
     const key = keyOf({ typeUrl, name });
@@ -224,14 +227,6 @@ export class PatchedClass implements ProxyClass {
     if (!outcome.resource && this.#added.has(key)) return false;
     this.#added.delete(key);
     return this.#put({ typeUrl, name }, outcome.resource, objects, [earlier, outcome]);
-  }
-
-  #patch(base: Resource): PatchOutcome {
-    const filters = this.#filters.patching(base.typeUrl);
-    if (!filters.some(({ patches }) => patches.some((patch) => mayTouch(patch, base)))) {
-      return { resource: base, ...noEffect };
-    }
-    return patchResource(base, filters);
   }
 
   /** Brings what the filters add in line with what they say and with the names that are taken. */
