@@ -2,33 +2,14 @@ import fc from 'fast-check';
 import { describe, expect, it } from 'vitest';
 import { pushOrder } from '../envoy/resource.ts';
 import type { Mesh } from '../mesh/mesh.ts';
-import { defaultMeshConfig } from '../mesh/mesh-config.ts';
 import { silentLogger } from '../runtime/logger.ts';
-import { type KubernetesObject, objectName } from '../runtime/object.ts';
-import { settledObjects } from '../testing/arbitrary-kubernetes.ts';
-import { arbitraryConfig, arbitraryObject } from '../testing/arbitrary-objects.ts';
-import { proxyNode } from '../testing/load-mesh.ts';
-import { WiredMesh } from '../testing/wired-mesh.ts';
+import { worldProxies as nodes, propertyRuns, RandomWorld, worldSteps } from '../testing/random-world.ts';
 import { findInconsistencies } from '../translate/consistency.ts';
 import type { PatchedClass } from './classes/patched-class.ts';
 import { type FilterSource, filtersOf } from './filter-source.ts';
 import { MeshClasses } from './mesh-classes.ts';
 import type { ProxyClass } from './proxy-class.ts';
 import { Comparisons } from './session/compare-tables.ts';
-
-const nodes = [
-  proxyNode({ namespace: 'shop', labels: { app: 'x', tier: 'one' }, metadata: { ISTIO_VERSION: '1.24.1' } }),
-  // Of the class of the one before, as long as no filter tells them apart.
-  proxyNode({ namespace: 'shop', name: 'second', labels: { app: 'x', tier: 'one' }, metadata: { TEAM: 'red' } }),
-  proxyNode({
-    namespace: 'client',
-    ipFamilies: 'dual',
-    ipAddresses: ['10.1.1.1', '2001:db8:1::1'],
-    metadata: { DNS_CAPTURE: 'true' },
-  }),
-  proxyNode({ namespace: 'shop', name: 'bound', ipAddresses: ['10.1.1.9'], interceptionMode: 'NONE', labels: { app: 'y' } }),
-  proxyNode({ namespace: 'elsewhere', ipFamilies: 'ipv6', ipAddresses: ['2001:db8:1::9'] }),
-];
 
 /** Of filters on trial, every second proxy has nothing and waits for them. */
 function trialSource(mesh: Mesh, trials: ReadonlySet<string>): FilterSource {
@@ -42,12 +23,9 @@ function trialSource(mesh: Mesh, trials: ReadonlySet<string>): FilterSource {
   };
 }
 
-/** What may happen to a mesh. `node`: a proxy that comes or goes; `names`: so many reconciles; `trial`: of a filter, one begins or ends. */
+/** `node`: a proxy that comes or goes; `trial`: of a filter, one begins or ends. */
 const step = fc.oneof(
-  { weight: 8, arbitrary: fc.record({ type: fc.constant('put' as const), object: arbitraryObject }) },
-  { weight: 2, arbitrary: fc.record({ type: fc.constant('delete' as const), object: arbitraryObject }) },
-  { weight: 1, arbitrary: fc.record({ type: fc.constant('config' as const), config: arbitraryConfig }) },
-  { weight: 3, arbitrary: fc.record({ type: fc.constant('work' as const), names: fc.constantFrom(1, 3, 1000, 1000) }) },
+  ...worldSteps,
   { weight: 2, arbitrary: fc.constant({ type: 'refresh' as const }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('toggle' as const), node: fc.nat(nodes.length - 1) }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('trial' as const), filter: fc.nat(20) }) },
@@ -57,18 +35,10 @@ describe('what is kept incrementally', () => {
   it('equals what is computed from nothing, and is consistent, after any history', () => {
     fc.assert(
       fc.property(fc.boolean(), fc.array(step, { maxLength: 60, size: 'max' }), (isSettled, history) => {
-        const wired = new WiredMesh(defaultMeshConfig);
+        const world = new RandomWorld(isSettled);
+        const { wired, present, seen } = world;
         const trials = new Set<string>();
         const classes = new MeshClasses(wired.mesh, silentLogger, trialSource(wired.mesh, trials));
-        const present = new Map<string, KubernetesObject>();
-        const seen = new Set<string>();
-        const put = (object: KubernetesObject) => {
-          seen.add(keyOf(object));
-          wired.apply(object);
-          present.set(keyOf(object), object);
-        };
-        if (isSettled) for (const object of settledObjects) put(object);
-        wired.work();
         const connect = (index: number) => {
           const holder = new Holder(classes.join(nodes[index]!));
           holder.look(present.keys());
@@ -93,8 +63,6 @@ describe('what is kept incrementally', () => {
         };
         for (const event of history) {
           if (event.type === 'refresh') refresh();
-          else if (event.type === 'work') wired.work(event.names);
-          else if (event.type === 'config') wired.mesh.setConfig(event.config);
           else if (event.type === 'trial') {
             const filters = [...wired.mesh.envoyFilters.values()];
             const filter = filters[event.filter % filters.length];
@@ -106,17 +74,11 @@ describe('what is kept incrementally', () => {
             if (holder) classes.leave(holder.proxyClass, nodes[event.node]!);
             if (holder) connected.delete(event.node);
             else connected.set(event.node, connect(event.node));
-          } else if (event.type === 'put') put(event.object);
-          else {
-            wired.remove(event.object);
-            present.delete(keyOf(event.object));
-          }
+          } else world.take(event);
         }
         wired.work();
         refresh();
-        const fresh = new WiredMesh(wired.mesh.config);
-        for (const object of present.values()) fresh.apply(object);
-        fresh.work();
+        const fresh = world.fromNothing();
         const freshClasses = new MeshClasses(fresh.mesh, silentLogger, trialSource(fresh.mesh, trials));
         const filters = [...wired.mesh.envoyFilters.values()].map(({ key }) => key);
         for (const [index, { proxyClass, held, affecting }] of connected) {
@@ -143,14 +105,10 @@ describe('what is kept incrementally', () => {
         wired.close();
         fresh.close();
       }),
-      { numRuns: Number(process.env.WEFT_PROPERTY_RUNS ?? 400) },
+      propertyRuns(400),
     );
   }, 900_000);
 });
-
-function keyOf(object: KubernetesObject): string {
-  return `${object.kind}/${objectName(object)}`;
-}
 
 /** What derives from an object in a class. */
 function namesOf(proxyClass: ProxyClass, object: string): ReadonlyMap<string, ReadonlySet<string>> {

@@ -36,7 +36,7 @@ export class MeshClasses implements ProxyClasses {
   readonly #index = new BaseIndex();
   /** Those of which something could not be computed: each refresh tries again. */
   readonly #broken = new Set<BaseEntry>();
-  readonly #step = { revision: 0 };
+  readonly #step: { revision: number };
   readonly #classes = new Map<string, PatchedClass>();
   /** How many joined each class. */
   readonly #joined = new Map<PatchedClass, number>();
@@ -56,6 +56,7 @@ export class MeshClasses implements ProxyClasses {
     this.#mesh = mesh;
     this.#logger = logger;
     this.#filters = filters;
+    this.#step = { revision: mesh.revision };
     mesh.onChange((change) => this.#note(change));
   }
 

@@ -53,7 +53,8 @@ export class ClassBase {
   #scope!: Scope;
   #view!: ProxyView;
   #set!: ResourceSet;
-  readonly #createdAtRevision: number;
+  /** The mesh's revision when the base was made, which may be ahead of the refresh that is due. */
+  readonly madeAtRevision: number;
   readonly #step: MeshStep;
 
   /** @param logger told of resources that could not be computed */
@@ -63,15 +64,15 @@ export class ClassBase {
     this.key = traits.key;
     this.#mesh = mesh;
     this.#traits = traits;
-    this.#createdAtRevision = mesh.revision;
+    this.madeAtRevision = mesh.revision;
     this.#resources = new Map(pushOrder.map((typeUrl) => [typeUrl, new Map()]));
     this.#shape(sidecar);
     this.#take(this.#set.build());
   }
 
-  /** The mesh revision that the resources reflect. */
+  /** The mesh revision that the resources reflect, at least: what a refresh that is due changes yet must be newer than what is here. */
   get revision(): number {
-    return Math.max(this.#createdAtRevision, this.#step.revision);
+    return this.#step.revision;
   }
 
   /** The Sidecar in force, as of the last time the base took its shape; undefined: Istio's default scope. */

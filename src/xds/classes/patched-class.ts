@@ -52,7 +52,6 @@ export class PatchedClass implements ProxyClass {
     this.base = init.base;
     this.key = init.key;
     this.#filters = init.filters;
-    // The base may be behind the mesh: what the refresh that is due brings must be newer than what is here.
     this.#createdAtRevision = init.base.revision;
     this.#tables = new Map(pushOrder.map((typeUrl) => [typeUrl, new ResourceTable(typeUrl, this.#createdAtRevision)]));
     this.rebuild(noObjects);
@@ -150,7 +149,8 @@ export class PatchedClass implements ProxyClass {
   /** Of a change that was there when the class was made, when the mesh took it in. */
   changedAt(object: ObjectKey, typeUrl: TypeUrl): number {
     const changed = this.#requirements.get(object)?.get(typeUrl);
-    return changed ?? Math.min(this.#init.mesh.intake(object)?.revision ?? -1, this.#createdAtRevision);
+    const madeAt = Math.max(this.base.madeAtRevision, this.#createdAtRevision);
+    return changed ?? Math.min(this.#init.mesh.intake(object)?.revision ?? -1, madeAt);
   }
 
   objectsRequiredSince(revision: number): Iterable<ObjectKey> {

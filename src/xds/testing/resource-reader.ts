@@ -31,6 +31,24 @@ export const envoyReader: ResourceReader = {
   },
 };
 
+/** As {@link envoyReader}, for many proxies that hold the same: each content is read once. */
+export function rememberingReader(): ResourceReader {
+  const byBytes = new WeakMap<Uint8Array, readonly ResourceReference[]>();
+  const byContent = new Map<string, readonly ResourceReference[]>();
+  return {
+    nameOf: envoyReader.nameOf,
+    referencesOf(typeUrl, value) {
+      let references = byBytes.get(value);
+      if (references) return references;
+      const content = `${typeUrl} ${Buffer.from(value).toString('latin1')}`;
+      references = byContent.get(content) ?? envoyReader.referencesOf(typeUrl, value);
+      byContent.set(content, references);
+      byBytes.set(value, references);
+      return references;
+    },
+  };
+}
+
 function endpointsOf(value: Uint8Array): ResourceReference[] {
   const cluster = fromBinary(ClusterSchema, value);
   const { clusterDiscoveryType: discovery, edsClusterConfig } = cluster;

@@ -11,13 +11,16 @@ import { FakeClock } from '../../runtime/testing/fake-clock.ts';
 import { Ledger } from '../ledger.ts';
 import { createXdsMetrics } from '../metrics.ts';
 import { defaultXdsOptions, type XdsOptions } from '../options.ts';
+import type { ProxyClasses } from '../proxy-class.ts';
 import { PushQueue } from '../push-queue.ts';
+import type { EnvoyFilterRollout } from '../rollout/envoy-filter-rollout.ts';
 import { ProxySession } from '../session/proxy-session.ts';
 import { SessionRegistry } from '../session-registry.ts';
 import type { DiscoveryRequest, SubscriptionUpdate } from '../wire/decode-request.ts';
 import type { Variant } from '../wire/encode-response.ts';
 import { type ClientResponse, type HeldResource, HeldType } from './client-state.ts';
-import { FakeClasses, readFake } from './fake-classes.ts';
+import { FakeClasses, fakeReader, readFake } from './fake-classes.ts';
+import type { ResourceReader } from './resource-reader.ts';
 
 /** A node for tests. */
 export function fakeNode(name: string, namespace = 'shop'): ProxyNode {
@@ -37,21 +40,42 @@ export function fakeNode(name: string, namespace = 'shop'): ProxyNode {
   };
 }
 
+/** What a harness is made of, where it is not what tests fill by hand. */
+export interface HarnessParts<C extends ProxyClasses> {
+  readonly classes: C;
+  /** Default: everybody gets every generation at once. */
+  readonly rollout?: EnvoyFilterRollout;
+  readonly clock: FakeClock;
+  /** What proxies read out of resources. */
+  readonly reader: ResourceReader;
+}
+
 /** Everything of the xDS server but gRPC, on a fake clock and with turns taken by hand. */
-export class SessionHarness {
-  readonly clock = new FakeClock();
-  readonly classes = new FakeClasses();
+export class SessionHarness<C extends ProxyClasses = FakeClasses> {
+  readonly clock: FakeClock;
+  readonly classes: C;
   readonly sessions = new SessionRegistry();
   readonly metrics = createXdsMetrics(new Registry());
   readonly ledger: Ledger;
   readonly queue: PushQueue;
   readonly failures: unknown[] = [];
   readonly #options: XdsOptions;
+  readonly #rollout: EnvoyFilterRollout | undefined;
+  readonly #reader: ResourceReader;
   #turns: (() => void)[] = [];
 
-  constructor(options: Partial<XdsOptions> = {}) {
+  constructor(options: Partial<XdsOptions> = {}, parts?: HarnessParts<C>) {
     this.#options = { ...defaultXdsOptions, ...options };
-    this.ledger = new Ledger(this.classes, this.sessions, this.clock);
+    const { clock, classes, rollout, reader } = parts ?? fakeParts<C>();
+    this.clock = clock;
+    this.classes = classes;
+    this.#rollout = rollout;
+    this.#reader = reader;
+    this.ledger = new Ledger(classes, this.sessions, clock, rollout);
+    rollout?.attach({
+      groups: () => this.sessions.groups(),
+      wouldChange: ({ proxyClass, node }) => classes.wouldChange(proxyClass, node),
+    });
     this.queue = new PushQueue({
       classes: this.classes,
       registry: this.sessions,
@@ -60,7 +84,7 @@ export class SessionHarness {
       metrics: this.metrics,
       options: this.#options,
       nextTurn: (callback) => this.#turns.push(callback),
-      decide: () => {},
+      decide: () => rollout?.decide(),
       refreshed: (refresh) => this.ledger.refreshed(refresh),
       failed: (_session, error) => this.failures.push(error),
     });
@@ -79,9 +103,10 @@ export class SessionHarness {
     this.#turns.shift()?.();
   }
 
-  connect(variant: Variant, name = 'proxy', resume?: ModelClient): ModelClient {
-    const node = fakeNode(name);
-    const client: ModelClient = new ModelClient(variant, resume);
+  /** @param proxy a name stands for a {@link fakeNode} */
+  connect(variant: Variant, proxy: string | ProxyNode = 'proxy', resume?: ModelClient): ModelClient {
+    const node = typeof proxy === 'string' ? fakeNode(proxy) : proxy;
+    const client: ModelClient = new ModelClient(variant, resume, this.#reader);
     const session = new ProxySession({
       node,
       variant,
@@ -90,8 +115,14 @@ export class SessionHarness {
       metrics: this.metrics,
       options: this.#options,
       observer: {
-        progressed: (session, before, objects) => this.ledger.progressed(session, before, objects),
-        refused: (session) => this.ledger.refused(session),
+        progressed: (session, before, objects) => {
+          this.ledger.progressed(session, before, objects);
+          this.#rollout?.progressed(session);
+        },
+        refused: (session, _typeUrl, message, resources) => {
+          this.ledger.refused(session);
+          this.#rollout?.refused(session, resources, message);
+        },
       },
       send: (message) => client.take(message),
       fail: (error) => this.failures.push(error),
@@ -105,10 +136,16 @@ export class SessionHarness {
   disconnect({ session }: ModelClient): void {
     session.close();
     this.queue.forget(session);
+    this.#rollout?.closed(session);
     this.sessions.remove(session);
     this.ledger.membershipChanged();
     this.classes.leave(session.proxyClass, session.node);
   }
+}
+
+function fakeParts<C extends ProxyClasses>(): HarnessParts<C> {
+  // Who names no parts means classes that are filled by hand, which is what the type says then.
+  return { clock: new FakeClock(), classes: new FakeClasses() as unknown as C, reader: fakeReader };
 }
 
 /** A proxy in memory: what it is sent waits in {@link inbox} until it is told to answer. Follows references as Envoy does. */
@@ -122,11 +159,13 @@ export class ModelClient {
   readonly journal: string[] = [];
   /** False: writes report that the stream is full. */
   writable = true;
+  readonly #reader: ResourceReader;
   readonly #nonces = new Map<string, string>();
   readonly #requested = new Set<string>();
 
-  constructor(variant: Variant, resume?: ModelClient) {
+  constructor(variant: Variant, resume?: ModelClient, reader: ResourceReader = fakeReader) {
     this.variant = variant;
+    this.#reader = reader;
     this.held = resume?.held ?? new Map(pushOrder.map((typeUrl) => [typeUrl, new HeldType(typeUrl)]));
   }
 
@@ -226,7 +265,7 @@ export class ModelClient {
       if (this.of(child).wildcard) continue;
       const wanted = new Set<string>();
       for (const { value } of this.of(parent).resources.values())
-        for (const { typeUrl, name } of readFake(value).requires) if (typeUrl === child) wanted.add(name);
+        for (const { typeUrl, name } of this.#reader.referencesOf(parent, value)) if (typeUrl === child) wanted.add(name);
       const { names } = this.of(child);
       const gone = [...names].filter((name) => !wanted.has(name));
       const fresh = [...wanted].filter((name) => !names.has(name));
@@ -238,7 +277,10 @@ export class ModelClient {
   #decode(message: Buffer): ClientResponse {
     if (this.variant === 'sotw') {
       const { typeUrl, nonce, versionInfo: version, resources } = fromBinary(DiscoveryResponseSchema, message);
-      const entries = resources.map(({ value }): [string, HeldResource] => [readFake(value).name, { version, value }]);
+      const entries = resources.map(({ value }): [string, HeldResource] => [
+        this.#reader.nameOf(typeUrl, value),
+        { version, value },
+      ]);
       return { typeUrl, nonce, version, resources: new Map(entries), removed: [] };
     }
     const {
