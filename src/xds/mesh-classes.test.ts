@@ -127,3 +127,30 @@ describe('a changed mesh config', () => {
     expect(proxyClass.footprint('Service/shop/s')?.required).toEqual(before?.required);
   });
 });
+
+it('hears of what an object in a namespace that it does not import does to a service that it imports', async () => {
+  await test.apply(
+    ...parseObjects(`
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: { name: default, namespace: shop }
+spec: { egress: [{ hosts: ["./*"] }] }
+---
+apiVersion: v1
+kind: Service
+metadata: { name: web, namespace: shop }
+spec: { clusterIP: 10.96.0.2, clusterIPs: [10.96.0.2], ports: [{ name: http, port: 80 }] }`),
+  );
+  classes.leave(proxyClass, node);
+  proxyClass = classes.join(node);
+  classes.refresh();
+  const alias = parseObjects(`
+apiVersion: v1
+kind: Service
+metadata: { name: other-name, namespace: far }
+spec: { type: ExternalName, externalName: web.shop.svc.cluster.local }`);
+  await test.apply(...alias);
+  expect(refreshed().names).toEqual(['RouteConfiguration/80']);
+  await test.remove(...alias);
+  expect(refreshed().names).toEqual(['RouteConfiguration/80']);
+});
