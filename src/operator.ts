@@ -70,6 +70,8 @@ interface SourceOptions extends Omit<KubernetesCacheSourceOptions, 'kinds' | 'ke
 /** A control plane for a cluster; {@link Manager.start} of `manager` runs it. */
 export interface WeftOperator {
   readonly manager: Manager;
+  /** Has clients of this replica leave for another one, as far as they do without a loss; it serves on. To be called a while before the stop. */
+  drain(): void;
   /** Resolves, once proxies are served, with the addresses as bound. */
   readonly served: Promise<Record<'xds' | 'xdsTls' | 'http' | 'webhooks' | 'metrics' | 'health', string | undefined>>;
 }
@@ -136,7 +138,7 @@ export function createOperator(options: OperatorOptions): WeftOperator {
     ...{ xds, xdsTls, http: statusPort.address, webhooks: security?.webhookAddress },
     ...{ metrics: manager.metricsAddress, health: manager.healthProbeAddress },
   }));
-  return { manager, served };
+  return { manager, served, drain: () => security?.drain() };
 }
 
 /** What fills the cache of a control plane from an API server: every kind that it reads, of the namespaces that take part. */

@@ -38,6 +38,8 @@ export interface Security {
   /** For the xDS server to open. */
   readonly port: XdsPort;
   readonly authority: Authority;
+  /** Has API servers leave, as {@link WebhookServer.drain}. */
+  drain(): void;
   /** Where webhooks answer, as bound; undefined until they do. */
   readonly webhookAddress: string | undefined;
 }
@@ -74,6 +76,7 @@ export function addSecurity(manager: Manager, plane: ControlPlane, namespace: st
   const { authenticate } = new ProxyAuthenticator({ reviewer, pods, includes: takesPart, clock, logger, registry });
   return {
     authority,
+    drain: () => webhooks.drain(),
     port: {
       ...xdsBind,
       options: async (signal) => ({ credentials: new TlsCredentials(await certified(authority, signal)), authenticate }),

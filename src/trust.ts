@@ -1,6 +1,7 @@
 import { type Authority, type TrustSource, waitForCertificate } from './authority/authority.ts';
 import { secretKind } from './authority/authority-secret.ts';
 import type { AuthorityTimes } from './authority/authority-times.ts';
+import { believedCheck } from './authority/believed-check.ts';
 import { CaBundle, mutatingWebhookKind, validatingWebhookKind } from './authority/ca-bundle.ts';
 import { type AuthorityFiles, createFileAuthority } from './authority/file-authority.ts';
 import { configMapKind, RootConfigMap } from './authority/root-config-map.ts';
@@ -79,6 +80,8 @@ export function addTrust(manager: Manager, namespace: string, options: TrustOpti
     if (!authority.certificates.current)
       throw new Error(`there is no certificate to serve with yet: ${describe(issuer, namespace)}`);
   });
+  const stores = new Map([mutatingWebhookKind, validatingWebhookKind].map((kind) => [kind, cache.store(kind)]));
+  manager.addReadyzCheck('caBundle', believedCheck({ stores, name: webhookConfiguration, trust }));
   return authority;
 }
 

@@ -64,8 +64,8 @@ export class CaBundle implements Reconciler {
     const { kind, store, client, trust, clock } = this.#options;
     const webhooks = store.get(name)?.webhooks ?? [];
     if (trust.current === undefined) return {};
-    const caBundle = Buffer.from(trust.current).toString('base64');
-    const differing = webhooks.filter(({ clientConfig }) => clientConfig?.caBundle !== caBundle);
+    const caBundle = caBundleOf(trust.current);
+    const differing = withoutBundle(webhooks, trust.current);
     if (differing.length === 0) return {};
     const sinceMs = clock.monotonicMs() - (this.#appliedAtMs.get(name) ?? Number.NEGATIVE_INFINITY);
     if (sinceMs < restoreEveryMs) return { requeueAfterMs: restoreEveryMs - sinceMs };
@@ -83,4 +83,14 @@ export class CaBundle implements Reconciler {
     logger.info('caBundle was applied', { kind: kind.kind, webhooks: differing.map((webhook) => webhook.name) });
     return {};
   }
+}
+
+/** Those webhooks whose server the API server would not believe. */
+export function withoutBundle(webhooks: NonNullable<WebhookConfiguration['webhooks']>, bundle: string) {
+  const caBundle = caBundleOf(bundle);
+  return webhooks.filter(({ clientConfig }) => clientConfig?.caBundle !== caBundle);
+}
+
+function caBundleOf(bundle: string): string {
+  return Buffer.from(bundle).toString('base64');
 }

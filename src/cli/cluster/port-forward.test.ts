@@ -95,6 +95,6 @@ it('names the pod and the permission if the API server refuses', async () => {
   const handler = { connect: () => Promise.reject({ type: 'error', message: 'Unexpected server response: 403' }) };
   const connection = forwardTo(new PortForward(new KubeConfig(), true, handler as unknown as Handler), pod);
   await expect(connection.get('/status')).rejects.toThrow(
-    'port-forward to pod weft-system/weft-a: Unexpected server response: 403; grant this user the verb "create" on pods/portforward',
+    'port-forward to pod weft-system/weft-a: Unexpected server response: 403; grant this user the verbs "get" and "create" on pods/portforward',
   );
 });

@@ -92,7 +92,7 @@ async function openStream(forward: Forward, { namespace, name }: OperatorPod): P
   } catch (cause) {
     // It rejects with the WebSocket's event, which is no Error.
     const { message = 'the connection failed' } = cause as { message?: string };
-    const remedy = message.includes('403') ? '; grant this user the verb "create" on pods/portforward' : '';
+    const remedy = message.includes('403') ? '; grant this user the verbs "get" and "create" on pods/portforward' : '';
     throw new Error(`port-forward to pod ${namespace}/${name}: ${message}${remedy}`, { cause });
   }
   const stream = new ForwardedStream(fromPod, toPod);

@@ -10,6 +10,8 @@ export interface OperatorFlags extends ServeOptions, SecurityFlags {
   readonly writeStatus: boolean;
   readonly leaderElect: boolean;
   readonly healthBind?: HostPort;
+  /** Milliseconds. */
+  readonly drainTime: number;
   readonly replicaBind?: HostPort;
   readonly replicaTokenFile?: string;
   readonly replicaIdentityTokenFile?: string;

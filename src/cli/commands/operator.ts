@@ -1,4 +1,4 @@
-import type { Command } from 'commander';
+import { type Command, Option } from 'commander';
 import { defaultInstallation } from '../../installation-names.ts';
 import { replicaAudience } from '../../status/replication/replica-credential.ts';
 import { CommandError } from '../command-error.ts';
@@ -6,7 +6,7 @@ import { healthPort, metricsPort } from '../default-ports.ts';
 import { parseHostPort } from '../host-port.ts';
 import type { OperatorFlags } from './operator-flags.ts';
 import { addSecurityOptions } from './security-flags.ts';
-import { addServeOptions } from './serve-options.ts';
+import { addServeOptions, parseDuration } from './serve-options.ts';
 
 /** `weft operator`: the control plane of a cluster. */
 export function addOperatorCommand(program: Command): void {
@@ -50,6 +50,11 @@ export function addOperatorCommand(program: Command): void {
     .option('--health-bind <host:port>', `/healthz and /readyz (default "*:${healthPort}")`, (text) =>
       parseHostPort(text, '--health-bind'),
     );
+  command.addOption(
+    new Option('--drain-time <duration>', 'how long it goes on serving after SIGTERM, while others hear that it leaves')
+      .argParser(parseDuration('--drain-time'))
+      .default(0, '0s'),
+  );
   addSecurityOptions(command, parseBoolean);
   addServeOptions(command, {
     xds: { use: 'where proxies connect in plaintext, without proof of who they are; without it, nowhere' },

@@ -1,4 +1,6 @@
 import { createOperator } from '../../operator.ts';
+import { sleep } from '../../runtime/abort.ts';
+import { systemClock } from '../../runtime/clock.ts';
 import { createLogger } from '../../runtime/logger.ts';
 import { loadKubeConfig } from '../../runtime/manager/kube-config.ts';
 import { setupSignalHandler } from '../../runtime/manager/signals.ts';
@@ -22,7 +24,7 @@ export async function serveOperator(flags: OperatorFlags): Promise<void> {
     const namespace = flags.namespace ?? process.env.POD_NAMESPACE ?? contextNamespace ?? defaultOperatorNamespace;
     const security = readSecurity(flags, namespace, (problem) => logger.warn('Injection configuration', { problem }));
     if (!security && !flags.xdsBind) throw new CommandError('--secure=false leaves proxies no port: give --xds-bind');
-    const { manager, served } = createOperator({
+    const { manager, served, drain } = createOperator({
       ...{ kubeConfig, config, logger, namespace, httpBind: flags.httpBind },
       ...(flags.xdsBind && { xdsBind: flags.xdsBind }),
       ...(security && { security }),
@@ -35,9 +37,21 @@ export async function serveOperator(flags: OperatorFlags): Promise<void> {
       leaderElection: flags.leaderElect ? {} : false,
     });
     void served.then((addresses) => logger.info('Serving', { ...addresses }));
-    await manager.start(signal);
+    await manager.start(afterDraining(signal, drain, flags.drainTime));
   } catch (error) {
     logger.error('The operator has failed', { error });
     throw new CommandError(error instanceof Error ? error.message : String(error), 1, error);
   }
+}
+
+/** A signal that aborts a while after another one; `drain` is called in between. */
+function afterDraining(signal: AbortSignal, drain: () => void, drainMs: number): AbortSignal {
+  const stop = new AbortController();
+  const onAbort = async () => {
+    drain();
+    await sleep(systemClock, drainMs, stop.signal);
+    stop.abort(signal.reason);
+  };
+  signal.addEventListener('abort', () => void onAbort(), { once: true });
+  return stop.signal;
 }

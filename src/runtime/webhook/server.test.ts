@@ -1,4 +1,4 @@
-import { request as httpsRequest } from 'node:https';
+import { Agent, request as httpsRequest } from 'node:https';
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 import { Registry } from 'prom-client';
 import { afterEach, describe, expect, it } from 'vitest';
@@ -273,6 +273,24 @@ describe('webhook server', () => {
     going.resolve();
     expect((await answer).code).toBe(200);
     await run;
+  });
+
+  it('has clients leave with their next answer once it drains, and serves on', async () => {
+    const { server, port } = await startServer({}, { '/check': () => allowed() });
+    const agent = new Agent({ keepAlive: true, maxSockets: 1 });
+    const askOn = () =>
+      new Promise<string | undefined>((resolve, reject) => {
+        const options = { host: '127.0.0.1', port, path: '/check', method: 'POST', agent, ca: certificate.certificate };
+        const request = httpsRequest({ ...options, headers: { 'content-type': 'application/json' } }, (response) =>
+          response.resume().on('end', () => resolve(`${response.statusCode} ${response.headers.connection}`)),
+        );
+        request.on('error', reject);
+        request.end(review());
+      });
+    expect(await askOn()).toBe('200 keep-alive');
+    server.drain();
+    expect([await askOn(), await askOn()]).toEqual(['200 close', '200 close']);
+    agent.destroy();
   });
 
   it('needs a certificate, a port and paths of their own', async () => {

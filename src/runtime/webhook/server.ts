@@ -68,6 +68,7 @@ export class WebhookServer implements Runnable {
   readonly #listening = Promise.withResolvers<void>();
   #address: string | undefined;
   #bufferedBytes = 0;
+  #isDraining = false;
 
   constructor(options: WebhookServerOptions) {
     this.#options = options;
@@ -95,6 +96,14 @@ export class WebhookServer implements Runnable {
     if (this.#hooks.has(path)) throw new Error(`a webhook is registered at ${path} already`);
     const { registry } = this.#options;
     this.#hooks.set(path, { handle, metrics: registry ? createWebhookMetrics(registry, path) : noWebhookMetrics });
+  }
+
+  /**
+   * Has each client leave with its next answer. To be called a while before the stop, when new connections go elsewhere already: a
+   * connection that the stop closes may carry a request at that moment, which is then lost.
+   */
+  drain(): void {
+    this.#isDraining = true;
   }
 
   /** As {@link Runnable.start}. Rejects if there is no certificate or the address cannot be had. */
@@ -132,7 +141,8 @@ export class WebhookServer implements Runnable {
       rejectUnauthorized: clientCa !== undefined,
       headersTimeout: 32_000,
       requestTimeout: 60_000,
-      keepAliveTimeout: 90_000,
+      // Longer than the API server keeps an idle connection, which is 90 s: so it is the one who closes.
+      keepAliveTimeout: 120_000,
     });
     server.on('request', (request, response) => void this.#respond(request, response));
     this.#address = await listen(server, bind);
@@ -174,7 +184,7 @@ export class WebhookServer implements Runnable {
       'content-type': isJson ? 'application/json' : 'text/plain; charset=utf-8',
       'x-content-type-options': 'nosniff',
       // What is left of a body that was too large is not read.
-      ...((answer.code === 413 || answer.code === 503) && { connection: 'close' }),
+      ...((this.#isDraining || answer.code === 413 || answer.code === 503) && { connection: 'close' }),
     });
     response.end(answer.body);
   }

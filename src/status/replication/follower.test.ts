@@ -129,6 +129,33 @@ describe('Follower', () => {
     });
   });
 
+  it('gives up a leader that does not answer as soon as another one leads', async () => {
+    const asked: string[] = [];
+    const sockets: Duplex[] = [];
+    // One takes connections and says nothing, as the address of a pod that is gone.
+    const servers = ['gone', 'new'].map((name) =>
+      createServer().on('upgrade', (_request, socket: Duplex) => {
+        asked.push(name);
+        sockets.push(socket);
+        socket.on('error', () => {});
+      }),
+    );
+    const addresses: string[] = [];
+    for (const server of servers) {
+      await new Promise<void>((resolve) => server.listen(0, '127.0.0.1', resolve));
+      addresses.push(`127.0.0.1:${(server.address() as AddressInfo).port}`);
+    }
+    let leading = 0;
+    follow(new Counts(1), { leader: () => `leader_${addresses[leading]}` });
+    await eventually(() => expect(asked).toEqual(['gone']));
+    leading = 1;
+    await eventually(() => expect(asked).toEqual(['gone', 'new']));
+    stop.abort();
+    await running;
+    for (const socket of sockets) socket.destroy();
+    for (const server of servers) await new Promise((resolve) => server.close(resolve));
+  });
+
   it('tells a new leader of what was deleted before, while its proxies still have something of it', async () => {
     const counts = new Counts(3);
     const told: { type: string; key?: string; generation?: number; affected?: number }[] = [];

@@ -70,7 +70,8 @@ export class Follower implements Runnable {
       try {
         const { credential, tls, allowPlaintext } = this.#options;
         const token = await credential.present();
-        const socket = await connectToLeader({ address, identity, token, tls, allowPlaintext, signal });
+        const connection = { address, identity, token, tls, allowPlaintext };
+        const socket = await this.#whileLeading(holder!, signal, (held) => connectToLeader({ ...connection, signal: held }));
         backoff.reset();
         this.#problem = '';
         await this.#stream(socket, holder!, departed, signal);
@@ -84,6 +85,22 @@ export class Follower implements Runnable {
       if (leader() !== holder) backoff.reset();
     }
     departed.close();
+  }
+
+  /** Calls `action` with a signal that aborts when another replica leads: the address of one that is gone may swallow what is sent to it. */
+  async #whileLeading<T>(holder: string, signal: AbortSignal, action: (signal: AbortSignal) => Promise<T>): Promise<T> {
+    const { leader, pollMs = 500 } = this.#options;
+    const superseded = new AbortController();
+    const look = () => {
+      if (leader() === holder) cancel = this.#clock.setTimer(look, pollMs);
+      else superseded.abort(new Error('another replica leads'));
+    };
+    let cancel = this.#clock.setTimer(look, pollMs);
+    try {
+      return await action(AbortSignal.any([signal, superseded.signal]));
+    } finally {
+      cancel();
+    }
   }
 
   #tell(problem: string): void {
