@@ -1,9 +1,9 @@
 import { join } from 'node:path';
 import type { TestProject } from 'vitest/node';
 import { ensureEnvoy } from '../env/envoy-binary.ts';
+import { Helm } from './chart.ts';
 import { kubectlOf, run } from './run.ts';
 
-const root = join(import.meta.dirname, '../..');
 const script = (name: string) => join(import.meta.dirname, name);
 
 declare module 'vitest' {
@@ -14,7 +14,7 @@ declare module 'vitest' {
 }
 
 /**
- * Runs once before the tests on the cluster: brings up a real Kubernetes with the operator of this checkout in a pod, and takes it down
+ * Runs once before the tests on the cluster: brings up a real Kubernetes with the chart and the operator of this checkout, and takes it down
  * at the end unless it was up before or `WEFT_KEEP_CLUSTER=1`.
  */
 export default async ({ provide }: TestProject): Promise<() => Promise<void>> => {
@@ -22,10 +22,11 @@ export default async ({ provide }: TestProject): Promise<() => Promise<void>> =>
   await run([script('binaries')]);
   await run([script('image'), 'stock', 'pause', 'coredns', 'base', 'envoy'], { env });
   const wasUp = (await run([script('up'), '--check'], { mayFail: true })).code === 0;
-  await run([script('operator-image')]);
+  await run([script('test-images')]);
   const kubeConfigFile = (await run([script('up')], { env })).stdout.trim();
-  if (wasUp) await run([script('image'), 'load', 'weft/operator:dev', 'envoyproxy/envoy:v1.40'], { env });
-  await installOperator(kubeConfigFile);
+  if (wasUp)
+    await run([script('image'), 'load', 'weft/operator:dev', 'weft/app:dev', 'envoyproxy/envoy:v1.40', 'weft/base:1'], { env });
+  await installOperator(kubeConfigFile, wasUp);
   provide('kubeConfigFile', kubeConfigFile);
   return async () => {
     if (!wasUp && process.env.WEFT_KEEP_CLUSTER !== '1') await run([script('down')]);
@@ -33,12 +34,11 @@ export default async ({ provide }: TestProject): Promise<() => Promise<void>> =>
   };
 };
 
-async function installOperator(kubeConfigFile: string): Promise<void> {
-  const kubectl = kubectlOf(kubeConfigFile);
-  await kubectl('apply', '--server-side', '-f', join(root, 'crds'), '-f', script('manifests/namespaces.yaml'));
-  await kubectl('apply', '-f', join(root, 'docs/reference/rbac.yaml'), '-f', script('manifests/operator.yaml'));
+async function installOperator(kubeConfigFile: string, wasUp: boolean): Promise<void> {
+  await new Helm(kubeConfigFile).install();
+  if (!wasUp) return;
   // The image's name stays the same; pods of the last one would go on.
-  const patch = { spec: { template: { metadata: { annotations: { 'weft.dev/installed': new Date().toISOString() } } } } };
-  await kubectl('patch', 'deployment', 'weft', '-n', 'weft-system', '-p', JSON.stringify(patch));
+  const kubectl = kubectlOf(kubeConfigFile);
+  await kubectl('rollout', 'restart', 'deployment/weft', '-n', 'weft-system');
   await kubectl('rollout', 'status', 'deployment/weft', '-n', 'weft-system', '--timeout=120s');
 }

@@ -43,8 +43,9 @@ export const kubectlOf =
   async (...args: string[]): Promise<string> =>
     (await run([join(binFolder, 'kubectl'), '--kubeconfig', kubeConfigFile, ...args])).stdout;
 
-/** Creates or updates the objects of YAML text, as `kubectl apply -f -`. */
+/** Creates or updates the objects of YAML text, as `kubectl apply -f -` with `flags`. */
 export const applyOf =
-  (kubeConfigFile: string) =>
+  (kubeConfigFile: string, ...flags: readonly string[]) =>
   async (yaml: string): Promise<string> =>
-    (await run([join(binFolder, 'kubectl'), '--kubeconfig', kubeConfigFile, 'apply', '-f', '-'], { stdin: yaml })).stdout;
+    (await run([join(binFolder, 'kubectl'), '--kubeconfig', kubeConfigFile, 'apply', '-f', '-', ...flags], { stdin: yaml }))
+      .stdout;

@@ -2,11 +2,10 @@ import { mkdtemp, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
 import { afterAll, afterEach, beforeAll, expect, inject, it } from 'vitest';
-import { stringify } from 'yaml';
-import { buildBootstrap } from '../../env/bootstrap.ts';
 import { eventually } from '../../env/eventually.ts';
 import { createKeeper } from '../../env/keeper.ts';
 import { startProcess } from '../../env/process.ts';
+import { appPod, MeshNamespace } from '../mesh-pods.ts';
 import { applyOf, binFolder, kubectlOf, type RunOptions, run } from '../run.ts';
 
 const kubeConfigFile = inject('kubeConfigFile');
@@ -21,27 +20,6 @@ const { keep, defer, release } = createKeeper();
 afterEach(release);
 
 const proxies = ['web-1', 'web-2'];
-
-/** A pod with an Envoy that asks the operator for its configuration. */
-const proxyPod = (pod: string, address: { host: string; port: number }) => [
-  {
-    ...{ apiVersion: 'v1', kind: 'ConfigMap', metadata: { name: pod, namespace: 'shop' } },
-    data: { 'bootstrap.json': JSON.stringify(buildBootstrap({ identity: { namespace: 'shop', pod }, xds: { address } })) },
-  },
-  {
-    ...{ apiVersion: 'v1', kind: 'Pod', metadata: { name: pod, namespace: 'shop', labels: { app: 'web' } } },
-    spec: {
-      terminationGracePeriodSeconds: 0,
-      containers: [
-        {
-          ...{ name: 'envoy', image: 'envoyproxy/envoy:v1.40', args: ['--config-path', '/etc/envoy/bootstrap.json'] },
-          volumeMounts: [{ name: 'bootstrap', mountPath: '/etc/envoy' }],
-        },
-      ],
-      volumes: [{ name: 'bootstrap', configMap: { name: pod } }],
-    },
-  },
-];
 
 const entry = (name: string) => `
 apiVersion: networking.istio.io/v1
@@ -62,16 +40,13 @@ const countForwards = async (): Promise<number> => {
   return [...lines].reduce((sum, [, value]) => sum + Number(value), 0);
 };
 
+const shop = new MeshNamespace(kubeConfigFile, 'shop');
 beforeAll(async () => {
-  const host = await kubectl('get', 'service', 'weft', '-n', 'weft-system', '-o', 'jsonpath={.spec.clusterIP}');
-  const objects = proxies.flatMap((pod) => proxyPod(pod, { host, port: 15_010 }));
-  await apply(objects.map((object) => stringify(object)).join('---\n'));
-  await kubectl('wait', '--for=condition=Ready', 'pod', '-n', 'shop', '-l', 'app=web', '--timeout=60s');
+  await shop.create();
+  await shop.apply(...proxies.map((pod) => appPod(pod, { labels: { app: 'web' } })));
+  await shop.ready(...proxies);
 });
-afterAll(async () => {
-  await kubectl('delete', 'serviceentries', '--all', '-n', 'shop');
-  await kubectl('delete', 'pods,configmaps', ...proxies, '-n', 'shop').catch(() => {});
-});
+afterAll(() => shop.delete());
 
 it('finds the operator’s pod by the kubeconfig', async () => {
   const { stdout } = await eventually('the proxies to be listed', async () => {
@@ -144,10 +119,13 @@ it('says which permission is missing', async () => {
   expect(blind.stderr).toMatch(/looking for the operator's pods in namespace weft-system: .*verb "list" on pods/);
   const bind = ['create', 'rolebinding', 'reader', '--clusterrole=view', '--serviceaccount=shop:reader', '-n', 'weft-system'];
   await kubectl(...bind);
+  await kubectl('create', 'role', 'reader', '--verb=get', '--resource=leases', '-n', 'weft-system');
+  await kubectl('create', 'rolebinding', 'leases', '--role=reader', '--serviceaccount=shop:reader', '-n', 'weft-system');
+  defer(() => kubectl('delete', 'role/reader', 'rolebinding/leases', '-n', 'weft-system'));
   defer(() => kubectl('delete', 'rolebinding/reader', '-n', 'weft-system'));
   const sighted = await eventually('the role to hold', async () => {
     const asked = await ask();
     return !asked.stderr.includes('looking for') && asked;
   });
-  expect(sighted.stderr).toContain('grant this user the verb "create" on pods/portforward');
+  expect(sighted.stderr).toContain('grant this user the verbs "get" and "create" on pods/portforward');
 });

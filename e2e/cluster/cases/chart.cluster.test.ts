@@ -1,0 +1,103 @@
+import { afterAll, beforeAll, expect, inject, it } from 'vitest';
+import { eventually } from '../../env/eventually.ts';
+import { Helm } from '../chart.ts';
+import { appPod, appService, MeshNamespace } from '../mesh-pods.ts';
+import { binFolder, kubectlOf, run } from '../run.ts';
+
+const kubeConfigFile = inject('kubeConfigFile');
+const helm = new Helm(kubeConfigFile);
+const kubectl = kubectlOf(kubeConfigFile);
+const mesh = new MeshNamespace(kubeConfigFile, 'charted');
+beforeAll(async () => {
+  await mesh.create();
+  await mesh.apply(appPod('web'), appService('web'));
+  await mesh.ready('web');
+});
+afterAll(() => mesh.delete());
+
+/** What `kubectl diff` says of a render. */
+const diff = async (manifests: string, ...flags: string[]) =>
+  run([`${binFolder}/kubectl`, '--kubeconfig', kubeConfigFile, 'diff', '-f', '-', ...flags], { stdin: manifests, mayFail: true });
+
+it('helm test passes', async () => {
+  expect((await helm.run(['test', 'weft', '--namespace=weft-system'])).stdout).toMatch(/Phase:\s+Succeeded/);
+});
+
+it('nothing drifts once the operator has run, by either kind of apply', async () => {
+  const manifests = await helm.render();
+  const bundle = await kubectl(
+    'get',
+    'mutatingwebhookconfiguration',
+    'weft',
+    '-o',
+    'jsonpath={.webhooks[*].clientConfig.caBundle}',
+  );
+  expect(bundle.split(' ')).toHaveLength(4);
+  expect(await diff(manifests)).toMatchObject({ code: 0, stdout: '' });
+  expect(await diff(manifests, '--server-side', '--field-manager=helm')).toMatchObject({ code: 0, stdout: '' });
+  // It would tell of a field that is not as rendered.
+  expect((await diff(manifests.replace('failurePolicy: Fail', 'failurePolicy: Ignore'))).code).toBe(1);
+});
+
+it('a caBundle that is taken away comes back', async () => {
+  const path = '/webhooks/0/clientConfig/caBundle';
+  const read = () =>
+    kubectl('get', 'mutatingwebhookconfiguration', 'weft', '-o', 'jsonpath={.webhooks[0].clientConfig.caBundle}');
+  const before = await read();
+  await kubectl('patch', 'mutatingwebhookconfiguration', 'weft', '--type=json', '-p', JSON.stringify([{ op: 'remove', path }]));
+  await eventually('it to come back', async () => (await read()) === before);
+});
+
+it('the operator fits the strictest pod security standard', async () => {
+  await kubectl('label', 'namespace', 'weft-system', 'pod-security.kubernetes.io/enforce=restricted', '--overwrite');
+  const pods = JSON.parse(await kubectl('get', 'pods', '-n', 'weft-system', '-o', 'json')) as {
+    items: { metadata: object; spec: object }[];
+  };
+  const { spec } = pods.items[0]!;
+  const again = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'again', namespace: 'weft-system' }, spec };
+  const stdin = JSON.stringify(again);
+  const { stdout } = await run(
+    [`${binFolder}/kubectl`, '--kubeconfig', kubeConfigFile, 'create', '--dry-run=server', '-f', '-'],
+    { stdin },
+  );
+  expect(stdout).toContain('pod/again created');
+});
+
+it('the mesh config is followed without a restart', async () => {
+  const podsOf = () => kubectl('get', 'pods', '-n', 'weft-system', '-o', 'jsonpath={.items[*].metadata.uid}');
+  const admin = 'http://127.0.0.1:15000/config_dump?resource=dynamic_listeners';
+  const letsEverythingOut = async () =>
+    (await mesh.kubectl('exec', 'web', '-c', 'istio-proxy', '--', 'curl', '-s', admin)).includes('"PassthroughCluster"');
+  const before = await podsOf();
+  expect(await letsEverythingOut()).toBe(true);
+  await helm.install('--set', 'meshConfig.outboundTrafficPolicy.mode=REGISTRY_ONLY');
+  const patience = { deadlineMs: 90_000, intervalMs: 500 };
+  await eventually('sidecars to let out what they know only', async () => !(await letsEverythingOut()), patience);
+  expect(await podsOf()).toBe(before);
+  await helm.install();
+});
+
+it('two revisions run side by side', async () => {
+  const next = new MeshNamespace(kubeConfigFile, 'next');
+  await helm.run([
+    ...['install', 'weft-next', 'helm/weft', '--namespace=weft-system', '--wait', '--timeout=120s'],
+    ...['--values', 'e2e/cluster/manifests/values.yaml', '--set', 'revision=next,replicas=1'],
+    ...['--set', 'crds.enabled=false,status.enabled=false,webhooks.validation.enabled=false'],
+  ]);
+  try {
+    await next.create({ 'istio.io/rev': 'next' });
+    await next.apply(appPod('client'));
+    await next.ready('client');
+    expect(await next.ask('client', 'http://web.charted/')).toMatchObject({ pod: 'web' });
+    expect(JSON.parse(await next.field('pod/client', '{.metadata.annotations.sidecar\\.istio\\.io/status}'))).toMatchObject({
+      revision: 'next',
+    });
+    const leases = await kubectl('get', 'leases', '-n', 'weft-system', '-o', 'name');
+    expect(leases).toContain('weft-next-leader');
+    const forwarded = await run([process.execPath, 'bin/weft', 'proxy-status'], { env: { KUBECONFIG: kubeConfigFile } });
+    for (const pod of ['client.next', 'web.charted']) expect(forwarded.stdout).toContain(pod);
+  } finally {
+    await helm.run(['uninstall', 'weft-next', '--namespace=weft-system', '--wait']);
+    await next.delete();
+  }
+});
