@@ -39,9 +39,8 @@ export function buildVirtualHost(hostname: string, port: ServicePort, domains: r
           case: 'route',
           value: {
             clusterSpecifier: { case: 'cluster', value: outboundClusterName(hostname, port.number) },
+            // Alone: beside maxStreamDuration, Envoy reads no timeout that an EnvoyFilter merges in, and Istio's maxGrpcTimeout is deprecated.
             timeout: duration(0),
-            // As Istio has it: under the newer maxStreamDuration, Envoy reads no timeout that an EnvoyFilter merges in.
-            maxGrpcTimeout: duration(0),
             retryPolicy,
           },
         },
@@ -67,7 +66,7 @@ export function buildCatchAll(cluster: string): VirtualHost {
           match,
           action: {
             case: 'route',
-            value: { clusterSpecifier: { case: 'cluster', value: cluster }, timeout: duration(0), maxGrpcTimeout: duration(0) },
+            value: { clusterSpecifier: { case: 'cluster', value: cluster }, timeout: duration(0) },
           },
         },
       ],
