@@ -4,12 +4,15 @@ import { matchesHost, type Sidecar } from '../mesh/sidecar.ts';
 
 /**
  * Notes whose standing among other objects may have changed: Sidecars of a namespace whose workloads or Sidecars changed, Sidecars that
- * name a host which is gone, and what misses something that may be there now. Notes are cheap, and worked off when asked.
+ * name a host which is gone, what misses something that may be there now, and whoever declares a host that another object has changed: by a
+ * workload that it selects, or by a claim to it. Notes are cheap, and worked off when asked.
  */
 export class SidecarWatch {
   readonly #mesh: Mesh;
   readonly #namespaces = new Set<string>();
   readonly #hosts = new Set<string>();
+  /** They declare hosts that another one has changed. */
+  readonly #owners = new Set<ObjectKey>();
   readonly #unsubscribe: readonly (() => void)[];
   #isConfigChanged = false;
   #revision: number;
@@ -23,6 +26,9 @@ export class SidecarWatch {
         if (ruledNamespace !== undefined && parseObjectKey(object).kind === 'Sidecar') this.#namespaces.add(ruledNamespace);
         this.#isConfigChanged ||= isConfigChanged;
         if (!endpointsOnly) for (const host of hosts) this.#hosts.add(host);
+        for (const host of hosts) {
+          for (const { spec } of mesh.services.servicesOf(host)) if (spec.owner !== object) this.#owners.add(spec.owner);
+        }
       }),
     ];
   }
@@ -37,10 +43,14 @@ export class SidecarWatch {
    * @param unresolved objects that miss something, and the reason of their condition `ResolvedRefs`
    */
   drain(unresolved: ReadonlyMap<ObjectKey, string>): Set<ObjectKey> {
-    const { revision, sidecars, services } = this.#mesh;
-    const keys = new Set<ObjectKey>();
+    const { revision, sidecars, services, verdicts } = this.#mesh;
+    // Which namespace is the root, and who sees what by default, concerns all.
+    const keys = new Set<ObjectKey>(this.#isConfigChanged ? verdicts.keys() : this.#owners);
+    this.#owners.clear();
     for (const namespace of this.#namespaces) for (const { key } of sidecars.inNamespace(namespace)) keys.add(key);
-    const gone = new Set([...this.#hosts].filter((host) => services.servicesOf(host).length === 0));
+    // Gone for all, or for those that it is not exported to.
+    const isGone = (host: string) => services.servicesOf(host).every(({ spec }) => spec.visibility.kind !== 'all');
+    const gone = new Set([...this.#hosts].filter(isGone));
     if (gone.size) for (const sidecar of sidecars.all()) if (namesAny(sidecar, gone)) keys.add(sidecar.key);
     for (const [key, reason] of unresolved) if (this.#mayBeResolved(key, reason)) keys.add(key);
     this.#namespaces.clear();
