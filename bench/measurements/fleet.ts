@@ -73,6 +73,7 @@ export async function measureFleet(context: BenchContext): Promise<Section[]> {
       notes: [
         `${worldOf(base)}; and twice that, for the same proxies. 200 classes of proxies, each app under a Sidecar of its own. Delta xDS.`,
         'Start: from the process being asked for to its being ready. First sync: all proxies connect at once; to the last one’s last ACK.',
+        'Settled: from then until every status that the proxies have a part in is made, and the control plane has nothing to do.',
         'RSS: as it stands after the first sync, and after all the changes below.',
       ],
       rows: syncs,
@@ -102,13 +103,16 @@ async function startFleet(shape: WorldShape, context: BenchContext): Promise<Fle
   const [before, sentBefore, startedAtMs] = [await plane.usage(), await plane.sentBytes(), nowMs()];
   const syncedAtMs = await clients.call('connect', { address: plane.xdsAddress, shapes: fleetProxies });
   const after = await plane.usage();
+  const sentBytes = (await plane.sentBytes()) - sentBefore;
+  await plane.settled();
   const sync = {
     what: named(shape),
     figures: {
       'start s': plane.startMs / 1000,
       'sync s': (syncedAtMs - startedAtMs) / 1000,
       'sync CPU s': (after.cpuMs - before.cpuMs) / 1000,
-      'sent MB': ((await plane.sentBytes()) - sentBefore) / 1e6,
+      'sent MB': sentBytes / 1e6,
+      'settled s': (nowMs() - syncedAtMs) / 1000,
       'RSS MiB': after.rssBytes / mebibyte,
     },
   };
