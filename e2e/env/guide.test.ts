@@ -61,6 +61,7 @@ describe('comparable output', () => {
     expect(comparable('Kind: A\nEvents:\n  Normal  B  2s (x2 over 3s)\n  Normal  A  1s\n')).toEqual(
       comparable('Kind: A\nEvents:\n  Normal  A  9s\n  Normal  B  1s\n'),
     );
+    expect(comparable('LAST SEEN   REASON\n2s   B\n2s   A\n')).toEqual(comparable('LAST SEEN   REASON\n9s   A\n3s   B\n'));
   });
 
   it('differs where the words differ', () => {

@@ -49,7 +49,7 @@ export const rewriteGuide = (markdown: string, commands: readonly GuideCommand[]
 
 /**
  * Output as it can be compared between two runs: without what tells a time or a version, widths of columns, empty lines, and the order
- * of a describe's Events, which kubectl leaves to chance.
+ * of Events, which kubectl leaves to chance for those of one second.
  */
 export const comparable = (output: string): string[] => {
   const lines = output
@@ -61,6 +61,6 @@ export const comparable = (output: string): string[] => {
     .split('\n')
     .map((line) => line.replace(/[-\s]{3,}|\s+/g, ' ').trim())
     .filter((line) => line !== '');
-  const events = lines.indexOf('Events:') + 1;
+  const events = lines.findIndex((line) => line === 'Events:' || line.startsWith('LAST SEEN ')) + 1;
   return events === 0 ? lines : [...lines.slice(0, events), ...lines.slice(events).toSorted()];
 };
