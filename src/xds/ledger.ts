@@ -120,9 +120,6 @@ export class Ledger implements SessionObserver {
   progressed(session: ProxySession, acknowledgedBefore: number | undefined, objects: readonly ObjectKey[]): void {
     this.#registry.update(session);
     for (const object of objects) this.#dirtyObjects.add(object);
-    // A Sidecar waits for what it shaped, of which nothing says that it derives from it.
-    const { sidecarKey } = session.proxyClass;
-    if (sidecarKey) this.#dirtyObjects.add(sidecarKey);
     if (acknowledgedBefore === -1) this.#allDirty = true;
     else if (acknowledgedBefore !== undefined) this.#markClass(session.proxyClass, acknowledgedBefore);
     this.#flushSoon();

@@ -120,8 +120,10 @@ export class ProxySession {
       this.#serve(this.types[typeUrl]);
     }
     for (const typeUrl of pushOrder) this.#settle(this.types[typeUrl]);
-    const moved = pushOrder.flatMap((typeUrl) => this.types[typeUrl].takeMoved());
-    if (moved.length > 0) this.#init.observer.progressed(this, undefined, moved);
+    for (const typeUrl of pushOrder) {
+      const moved = this.types[typeUrl].takeMoved();
+      if (moved.length > 0) this.#init.observer.progressed(this, undefined, this.#withSidecar(typeUrl, moved));
+    }
     this.#noteProgress();
   }
 
@@ -158,14 +160,20 @@ export class ProxySession {
     const before = state.ackedRevision;
     if (!request.error) {
       const { objects } = state.ack();
-      this.#init.observer.progressed(this, before, objects);
+      this.#init.observer.progressed(this, before, this.#withSidecar(state.typeUrl, objects));
       return;
     }
     this.#init.metrics.rejects.inc({ type: metricType(state.typeUrl) });
     const { objects, rejected } = state.nack(request.error.message, this.#init.clock.now());
     for (const resource of rejected) this.#needNoMore(resource);
     this.#init.observer.refused(this, state.typeUrl, request.error.message, rejected);
-    this.#init.observer.progressed(this, before, objects);
+    this.#init.observer.progressed(this, before, this.#withSidecar(state.typeUrl, objects));
+  }
+
+  /** A Sidecar waits for what it shaped, of which nothing says that it derives from it; endpoints are not among it. */
+  #withSidecar(typeUrl: TypeUrl, objects: readonly ObjectKey[]): readonly ObjectKey[] {
+    const { sidecarKey } = this.#proxyClass;
+    return sidecarKey === undefined || typeUrl === typeUrls.endpoint ? objects : [...objects, sidecarKey];
   }
 
   #serve(state: TypeState): void {

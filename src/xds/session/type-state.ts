@@ -161,7 +161,8 @@ export class TypeState {
   }
 
   /** The objects whose counts have moved, since the last time, by something else than an answer: told once. */
-  takeMoved(): ObjectKey[] {
+  takeMoved(): readonly ObjectKey[] {
+    if (this.#moved.size === 0) return none;
     const moved = [...this.#moved];
     this.#moved.clear();
     return moved;
@@ -428,3 +429,5 @@ export class TypeState {
     if (awaited) objects.push(...provenance);
   }
 }
+
+const none: readonly ObjectKey[] = [];
