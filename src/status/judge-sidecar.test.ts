@@ -29,7 +29,7 @@ kind: ServiceEntry
 metadata: { namespace: ${namespace}, name: ${host.split('.')[0]} }
 spec: { hosts: [${host}], exportTo: ${exportTo}, ports: [{ number: ${port}, name: http, protocol: HTTP }], resolution: DNS }
 ---`;
-const nothing: ReadonlyMap<string, string> = new Map();
+const nothing: ReadonlyMap<string, ReadonlySet<string>> = new Map();
 const judge = (name: string, namespace = 'shop', proxies: Parameters<typeof judgeSidecar>[2] = []) => {
   const fragment = test.mesh.get(`Sidecar/${namespace}/${name}`);
   return judgeSidecar((fragment as Extract<typeof fragment, { kind: 'sidecar' }>).sidecar, test.mesh, proxies);
@@ -170,12 +170,12 @@ describe('SidecarWatch', () => {
     );
     const watch = new SidecarWatch(test.mesh);
     const unresolved = new Map([
-      ['Sidecar/shop/names', 'HostNotFound'],
-      ['ServiceEntry/shop/selecting', 'NoMatchingWorkloads'],
-      ['ServiceEntry/far/selecting', 'NoMatchingWorkloads'],
-      ['EnvoyFilter/shop/tune', 'PatchTargetNotFound'],
+      ['HostNotFound', new Set(['Sidecar/shop/names'])],
+      ['NoMatchingWorkloads', new Set(['ServiceEntry/shop/selecting', 'ServiceEntry/far/selecting'])],
+      ['PatchTargetNotFound', new Set(['EnvoyFilter/shop/tune'])],
     ]);
-    const drained = () => [...watch.drain(unresolved)].filter((key) => unresolved.has(key));
+    const all = [...unresolved.values().flatMap((keys) => [...keys])];
+    const drained = () => [...watch.drain(unresolved)].filter((key) => all.includes(key));
     expect(drained()).toEqual([]);
     await test.apply(...parseObjects(service('b.example.com', 'far')));
     expect(drained()).toEqual(['EnvoyFilter/shop/tune']);
@@ -186,7 +186,7 @@ describe('SidecarWatch', () => {
     await test.apply(...parseObjects(workload('one', 'app: db', 'far')));
     expect(drained()).toEqual(['ServiceEntry/far/selecting', 'EnvoyFilter/shop/tune']);
     test.mesh.setConfig({ ...test.mesh.config, rootNamespace: 'far' });
-    expect(drained()).toEqual([...unresolved.keys()]);
+    expect(drained()).toEqual(['Sidecar/shop/names', 'EnvoyFilter/shop/tune']);
     watch.close();
   });
 });

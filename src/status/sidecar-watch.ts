@@ -40,9 +40,9 @@ export class SidecarWatch {
 
   /**
    * The objects to look at again since the last time.
-   * @param unresolved objects that miss something, and the reason of their condition `ResolvedRefs`
+   * @param unresolved objects that miss something, by the reason of their condition `ResolvedRefs`
    */
-  drain(unresolved: ReadonlyMap<ObjectKey, string>): Set<ObjectKey> {
+  drain(unresolved: ReadonlyMap<string, ReadonlySet<ObjectKey>>): Set<ObjectKey> {
     const { revision, sidecars, services, verdicts } = this.#mesh;
     // Which namespace is the root, and who sees what by default, concerns all.
     const keys = new Set<ObjectKey>(this.#isConfigChanged ? verdicts.keys() : this.#owners);
@@ -52,7 +52,7 @@ export class SidecarWatch {
     const isGone = (host: string) => services.servicesOf(host).every(({ spec }) => spec.visibility.kind !== 'all');
     const gone = new Set([...this.#hosts].filter(isGone));
     if (gone.size) for (const sidecar of sidecars.all()) if (namesAny(sidecar, gone)) keys.add(sidecar.key);
-    for (const [key, reason] of unresolved) if (this.#mayBeResolved(key, reason)) keys.add(key);
+    for (const [reason, objects] of unresolved) this.#addResolvable(keys, reason, objects);
     this.#namespaces.clear();
     this.#hosts.clear();
     this.#isConfigChanged = false;
@@ -64,12 +64,20 @@ export class SidecarWatch {
     for (const unsubscribe of this.#unsubscribe) unsubscribe();
   }
 
-  #mayBeResolved(key: ObjectKey, reason: string): boolean {
-    if (this.#isConfigChanged) return true;
-    if (reason === 'NoMatchingWorkloads') return this.#namespaces.size > 0 && this.#namespaces.has(parseObjectKey(key).namespace);
+  /** Of objects that miss something, for one reason, those for which it may be there now. */
+  #addResolvable(keys: Set<ObjectKey>, reason: string, objects: ReadonlySet<ObjectKey>): void {
+    if (reason === 'NoMatchingWorkloads') {
+      // Of the Sidecars of a namespace that something happened in, all are looked at.
+      const isNoted = (key: ObjectKey) => !key.startsWith('Sidecar/') && this.#namespaces.has(parseObjectKey(key).namespace);
+      if (this.#namespaces.size > 0) for (const key of objects) if (isNoted(key)) keys.add(key);
+    } else if (reason === 'HostNotFound') {
+      if (this.#hosts.size > 0) for (const key of objects) if (this.#namesChanged(key)) keys.add(key);
+    } else if (this.#mesh.revision !== this.#revision) for (const key of objects) keys.add(key);
+  }
+
+  #namesChanged(key: ObjectKey): boolean {
     const fragment = this.#mesh.get(key);
-    if (reason === 'HostNotFound' && fragment?.kind === 'sidecar') return namesAny(fragment.sidecar, this.#hosts);
-    return this.#mesh.revision !== this.#revision;
+    return fragment?.kind !== 'sidecar' || namesAny(fragment.sidecar, this.#hosts);
   }
 }
 

@@ -10,6 +10,7 @@ import { judgeSidecar } from './judge-sidecar.ts';
 import type { PropagationSource } from './propagation-source.ts';
 import { type ObjectStatus, renderStatus } from './render-status.ts';
 import { SidecarWatch } from './sidecar-watch.ts';
+import { UnresolvedObjects } from './unresolved-objects.ts';
 
 interface Tracked {
   status: ObjectStatus;
@@ -51,8 +52,7 @@ export class StatusTracker {
   readonly #tracked = new Map<ObjectKey, Tracked>();
   readonly #unready = new Set<ObjectKey>();
   readonly #dirty = new Set<ObjectKey>();
-  /** Objects that miss something they refer to, and the reason of their condition `ResolvedRefs`. */
-  readonly #unresolved = new Map<ObjectKey, string>();
+  readonly #unresolved = new UnresolvedObjects();
   readonly #watch: SidecarWatch;
   /** By namespace, the proxies that were connected when it was last asked. */
   #proxies: ReadonlyMap<string, ReadonlySet<ProxyNode>> = new Map();
@@ -162,7 +162,7 @@ export class StatusTracker {
       if (!before) return;
       this.#tracked.delete(key);
       this.#unready.delete(key);
-      this.#unresolved.delete(key);
+      this.#unresolved.set(key, undefined);
       for (const listener of this.#listeners) listener(key, undefined);
       return;
     }
@@ -234,8 +234,7 @@ export class StatusTracker {
     if (tracked.wasReady) this.#unready.delete(key);
     else this.#unready.add(key);
     const resolved = conditions.find(({ type }) => type === 'ResolvedRefs')!;
-    if (resolved.status === 'False') this.#unresolved.set(key, resolved.reason ?? '');
-    else this.#unresolved.delete(key);
+    this.#unresolved.set(key, resolved.status === 'False' ? resolved.reason : undefined);
     const status = renderStatus(gathered, conditions, tracked);
     const isChanged = JSON.stringify(status) !== JSON.stringify(tracked.status);
     tracked.status = status;
@@ -257,7 +256,7 @@ export class StatusTracker {
   #recheckSoon(): void {
     this.#cancelRecheck = this.#options.clock.setTimer(() => {
       this.#updateSoon(this.#unready);
-      this.#updateSoon(this.#watch.drain(this.#unresolved));
+      this.#updateSoon(this.#watch.drain(this.#unresolved.byReason()));
       this.#recheckSoon();
     }, recheckMs);
   }
