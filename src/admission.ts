@@ -18,12 +18,14 @@ const maxBodyBytes = 6.5 * 1024 * 1024;
 
 export interface AdmissionOptions extends Pick<InjectionHandlerOptions, 'inject' | 'config' | 'shapeBootstrap'> {
   readonly bind: BindAddress;
+  /** Awaited before the first review is taken. */
+  readonly prepare: (signal: AbortSignal) => Promise<void>;
 }
 
 /** Gives the manager the webhook server: `/inject` and below, `/validate`. It opens when there is a certificate to show. */
 export function addAdmission(manager: Manager, mesh: Mesh, authority: Authority, options: AdmissionOptions): WebhookServer {
   const { cache, client, clock, logger, registry } = manager;
-  const { bind, ...injection } = options;
+  const { bind, prepare, ...injection } = options;
   const server = new WebhookServer({ certificates: authority.certificates, bind, maxBodyBytes, clock, logger, registry });
   const inject = createInjectionHandler({
     ...injection,
@@ -42,7 +44,7 @@ export function addAdmission(manager: Manager, mesh: Mesh, authority: Authority,
     // Ends last: the API server goes on asking until it has heard that this replica is gone.
     group: 'server',
     async start(signal) {
-      await certified(authority, signal);
+      await Promise.all([certified(authority, signal), prepare(signal)]);
       if (!signal.aborted) await server.start(signal);
     },
   });

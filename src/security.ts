@@ -9,6 +9,7 @@ import { bootstrapShaper } from './shape-bootstrap.ts';
 import { FileFollower } from './sources/file/file-follower.ts';
 import { addTrust, certified, type TrustOptions } from './trust.ts';
 import { InjectedNamespaces } from './webhooks/admission/injected-namespaces.ts';
+import { NativeSidecars } from './webhooks/admission/native-sidecars.ts';
 import type { InjectionConfig } from './webhooks/injector/config/injection-config.ts';
 import { readInjectionConfig } from './webhooks/injector/config/read-injection-config.ts';
 import { injectPod } from './webhooks/injector/inject-pod.ts';
@@ -63,6 +64,7 @@ export function addSecurity(manager: Manager, plane: ControlPlane, namespace: st
     manager.add(new FileFollower({ file, text, onChange, clock, logger }));
   }
   const config = () => injection;
+  const nativeSidecars = new NativeSidecars({ rest, clock, logger });
   const [namespaces, pods] = [cache.store(namespaceKind), cache.store(podKind)];
   const takesPart = (name: string) => plane.namespaces?.includes(name) ?? true;
 
@@ -70,7 +72,8 @@ export function addSecurity(manager: Manager, plane: ControlPlane, namespace: st
   const authority = addTrust(manager, namespace, options.trust, injected);
   const { inject = injectPod, webhookBind: bind } = options;
   const webhooks = addAdmission(manager, plane.mesh, authority, {
-    ...{ bind, config, inject, shapeBootstrap: bootstrapShaper(plane.podFilters, logger) },
+    ...{ bind, inject, config: () => nativeSidecars.apply(injection), prepare: (signal) => nativeSidecars.detect(signal) },
+    shapeBootstrap: bootstrapShaper(plane.podFilters, logger),
   });
   const reviewer = new TokenReviewer({ rest, audiences, clock });
   const { authenticate } = new ProxyAuthenticator({ reviewer, pods, includes: takesPart, clock, logger, registry });

@@ -1,5 +1,6 @@
 import { type CaptureOptions, type DnsCapture, defaultCaptureOptions, proxyOwner } from '../iptables/capture-options.ts';
 import { CaptureOptionError } from '../iptables/check-capture-options.ts';
+import { excludedInboundPorts } from '../iptables/nat-rules.ts';
 import { badAnnotation } from './annotations/read-annotations.ts';
 import { annotationTable } from './annotations/table.ts';
 import { BadValue } from './annotations/values.ts';
@@ -31,6 +32,12 @@ export function captureOptions(config: InjectionConfig, settings: InjectionSetti
         'and everything else that runs as root would pass by it',
     );
   }
+  if (mode === 'TPROXY' && runAsGroup === 0) {
+    throw new InjectionRefusal(
+      `container istio-proxy: securityContext.runAsGroup must not be 0 in interception mode TPROXY: the rules know the sidecar by its group, ` +
+        'and everything else that runs with it would pass by it',
+    );
+  }
   return {
     ...defaultCaptureOptions,
     mode,
@@ -45,6 +52,13 @@ export function captureOptions(config: InjectionConfig, settings: InjectionSetti
     excludeInboundPorts: listOf('excludeInboundPorts', settings, config),
     excludeInterfaces: listOf('excludeInterfaces', settings, config),
   };
+}
+
+/** Whether a connection to this port of the pod comes in through the sidecar. */
+export function isCapturedInbound(port: number, options: CaptureOptions): boolean {
+  const { mode, includeInboundPorts: included, tunnelPort } = options;
+  if (mode === 'NONE' || port === tunnelPort) return false;
+  return included === '*' ? !excludedInboundPorts(options).includes(port) : included.includes(port);
 }
 
 type ListAnnotation<List extends TrafficList> = `traffic.sidecar.istio.io/${List}`;

@@ -154,6 +154,20 @@ describe('injection, of any pod', () => {
           if (!container.name.startsWith('istio-')) expect(withoutHandlers(now)).toEqual(withoutHandlers(container));
         }
 
+        const isNative = status.initContainers?.includes('istio-proxy') === true;
+        expect(injected.spec.containers.length).toBeGreaterThan(0);
+        expect(all.find(({ name }) => name === 'istio-proxy')!.restartPolicy).toBe(isNative ? 'Always' : undefined);
+        // Whatever a classic sidecar waits for must not wait for the sidecar.
+        for (const container of isNative ? [] : (before.spec.initContainers ?? [])) {
+          if (container.name === 'istio-init') continue;
+          const now = all.find(({ name }) => name === container.name)!;
+          expect([now.startupProbe, now.livenessProbe, now.lifecycle?.postStart]).toEqual([
+            container.startupProbe,
+            container.livenessProbe,
+            container.lifecycle?.postStart,
+          ]);
+        }
+
         const { args = [] } = all.find(({ name }) => name === 'istio-proxy')!;
         const bootstrap = JSON.parse(expand(args[args.indexOf('--config-yaml') + 1]!));
         expect(bootstrap.node.id).toBe('sidecar~<INSTANCE_IP>~<POD_NAME>.<POD_NAMESPACE>~<POD_NAMESPACE>.svc.cluster.local');

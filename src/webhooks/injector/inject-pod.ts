@@ -1,13 +1,14 @@
-import { asRefusal } from './capture.ts';
+import { asRefusal, captureOptions, isCapturedInbound } from './capture.ts';
 import { checkPod } from './check-pod.ts';
 import { InjectionRefusal, type InjectionRequest, type InjectionResult, type JsonMap } from './injection.ts';
 import { injectedAnnotations, injectedLabels, writeAccount } from './metadata.ts';
 import { type MergedMetrics, mergeMetrics } from './metrics.ts';
 import { orderContainers } from './order.ts';
 import { mergeOwnContainers, surprisesOf, takeOwnContainers } from './own-containers.ts';
-import { initContainerName, type Pod, type PodSpec, podName, proxyContainerName } from './pod.ts';
+import { type Container, initContainerName, type Pod, type PodSpec, podName, proxyContainerName } from './pod.ts';
 import { decideInjection } from './policies.ts';
 import { type RewrittenProbes, rewriteProbes } from './probes/rewrite-probes.ts';
+import { surprisingProbes } from './probes/surprising-probes.ts';
 import type { InjectionStatus } from './record.ts';
 import { type InjectionSettings, readSettings } from './settings.ts';
 import { buildSidecar, forceProxyUser, podSurprises } from './sidecar.ts';
@@ -79,6 +80,7 @@ function injectSidecar(
   const injected = forceProxyUser(mergeOwnContainers(merged.spec, own), settings);
   const rewritten = probesOf({ ...merged, spec: injected }, settings, request);
   const spec = orderContainers(rewritten.pod.spec, settings);
+  refuseNoContainer(spec, own);
   const pod = withLabels({ ...merged, spec }, workload);
   const firstContainer = spec.containers.find(({ name }) => name !== proxyContainerName)?.name;
   const annotations = changeTexts(pod.metadata?.annotations ?? {}, {
@@ -87,6 +89,7 @@ function injectSidecar(
     ...metrics?.annotations,
   });
   const status = statusOf(base.spec, spec, config.revision);
+  const capture = captureOptions(config, settings);
   return {
     pod: {
       ...pod,
@@ -96,7 +99,13 @@ function injectSidecar(
         { status, overrides, handlers: rewritten.originals },
       ),
     },
-    warnings: [...settings.warnings, ...rewritten.warnings, ...surprisesOf(own), ...podSurprises(original, settings)],
+    warnings: [
+      ...settings.warnings,
+      ...rewritten.warnings,
+      ...surprisingProbes(rewritten.handlers, settings, (port) => isCapturedInbound(port, capture)),
+      ...surprisesOf(own, settings),
+      ...podSurprises(original, settings, capture),
+    ],
   };
 }
 
@@ -116,14 +125,25 @@ function ownPorts({ statusPort }: InjectionSettings, { config: { ports } }: Inje
 }
 
 function probesOf(pod: Pod, settings: InjectionSettings, request: InjectionRequest): RewrittenProbes {
-  if (!settings.rewritesProbes) return { pod, targets: [], originals: {}, warnings: [] };
-  return rewriteProbes(pod, settings.statusPort, ownPorts(settings, request));
+  if (!settings.rewritesProbes) return { pod, targets: [], originals: {}, handlers: [], warnings: [] };
+  const { statusPort, isNative } = settings;
+  return rewriteProbes(pod, { statusPort, isNative, uncaptured: ownPorts(settings, request) });
 }
 
 function refuseTakenVolumes(base: PodSpec, piece: { readonly spec: Pick<PodSpec, 'volumes'> }): void {
   const taken = base.volumes?.find(({ name }) => piece.spec.volumes?.some((volume) => volume.name === name));
   if (taken)
     throw new InjectionRefusal(`it has a volume named ${taken.name} itself, which is the name of an injected one; rename it`);
+}
+
+/** A native sidecar is an init container, and Kubernetes has no pod of init containers alone. */
+function refuseNoContainer({ containers }: PodSpec, own: readonly Container[]): void {
+  if (containers.length > 0 || own.length === 0) return;
+  throw new InjectionRefusal(
+    `its only container is ${proxyContainerName}, which customises the injected sidecar, and a native sidecar is an init container, so that no ` +
+      'container would be left; rename it if it is the application, or run the sidecar as the only container with the annotation ' +
+      'sidecar.istio.io/nativeSidecar: "false"',
+  );
 }
 
 function changeTexts(

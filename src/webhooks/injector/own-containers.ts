@@ -1,6 +1,8 @@
+import { refuseExcess } from './containers/resources.ts';
 import { InjectionRefusal } from './injection.ts';
 import { type Container, initContainerName, type Pod, type PodSpec, proxyContainerName } from './pod.ts';
 import type { ContainerOverrides } from './record.ts';
+import type { InjectionSettings } from './settings.ts';
 import { mergeContainer } from './strategic-merge.ts';
 
 type ListName = 'containers' | 'initContainers';
@@ -55,14 +57,16 @@ export function takeOwnContainers(pod: Pod, injected: ReadonlyMap<string, ListNa
 
 /**
  * Merges the pod's own containers over the injected ones of their names, as Kubernetes merges a patch; `image: auto` keeps the injected
- * image.
+ * image. When they are started again is the injected one's affair: a native sidecar always, the others as Kubernetes does of itself.
  */
 export function mergeOwnContainers(spec: PodSpec, own: readonly Container[]): PodSpec {
   const merge = (container: Container): Container => {
     const over = own.find(({ name }) => name === container.name);
     if (!over) return container;
-    const { image, ...rest } = over;
-    return mergeContainer(container, image === undefined || image === 'auto' ? rest : over);
+    const { image, restartPolicy: _, restartPolicyRules: __, ...rest } = over;
+    const merged = mergeContainer(container, image === undefined || image === 'auto' ? rest : { image, ...rest });
+    refuseExcess(merged, over);
+    return merged;
   };
   return {
     ...spec,
@@ -71,10 +75,21 @@ export function mergeOwnContainers(spec: PodSpec, own: readonly Container[]): Po
   };
 }
 
-/** What is legal in the pod's own `istio-proxy`, and surprises. */
-export function surprisesOf(own: readonly Container[]): string[] {
+/** What is legal in the pod's own `istio-proxy` and `istio-init`, and surprises. */
+export function surprisesOf(own: readonly Container[], { isNative }: InjectionSettings): string[] {
   const proxy = own.find(({ name }) => name === proxyContainerName);
-  return proxy?.args
+  const args = proxy?.args
     ? [`container ${proxyContainerName}: its args replace the injected ones, and with them the sidecar's bootstrap`]
     : [];
+  const policies = own.flatMap(({ name, restartPolicy }) => {
+    const isSidecar = name === proxyContainerName;
+    if (restartPolicy === undefined || (isSidecar && isNative && restartPolicy === 'Always')) return [];
+    const why = !isSidecar
+      ? 'it has to end before the application starts'
+      : isNative
+        ? "a native sidecar's is Always"
+        : 'a classic sidecar has none of its own';
+    return [`container ${name}: restartPolicy ${restartPolicy} has no effect: ${why}`];
+  });
+  return [...args, ...policies];
 }

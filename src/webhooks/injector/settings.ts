@@ -17,6 +17,8 @@ export interface InjectionSettings {
   readonly statusPort: number;
   /** Whether the sidecar has probes of its own; a status port of 0 takes them away. */
   readonly hasOwnProbes: boolean;
+  /** Whether what comes after a native sidecar waits until it is ready: it has a startup probe. */
+  readonly waitsForSidecar: boolean;
   /** HOST:PORT. */
   readonly controlPlaneAddress: string;
   readonly rewritesProbes: boolean;
@@ -35,7 +37,7 @@ export function readSettings(pod: Pod, { config, meshConfig }: InjectionRequest)
   const { values: annotations, warnings } = readAnnotations(pod.metadata?.annotations ?? {});
   const proxyConfig = mergeProxyConfig(meshConfig.defaultConfig, annotations['proxy.istio.io/config']?.config ?? {});
   const mode = annotations['sidecar.istio.io/interceptionMode'] ?? proxyConfig.interceptionMode ?? 'REDIRECT';
-  const isNative = annotations['sidecar.istio.io/nativeSidecar'] ?? config.nativeSidecars;
+  const isNative = annotations['sidecar.istio.io/nativeSidecar'] ?? config.nativeSidecars ?? true;
   const holds = !isNative && proxyConfig.holdApplicationUntilProxyStarts === true;
   if (holds && config.proxy.shell === '') {
     throw new InjectionRefusal(
@@ -61,6 +63,7 @@ export function readSettings(pod: Pod, { config, meshConfig }: InjectionRequest)
     holds,
     statusPort,
     hasOwnProbes: askedPort !== 0,
+    waitsForSidecar: askedPort !== 0 && config.proxy.startupProbe.enabled,
     controlPlaneAddress: proxyConfig.discoveryAddress ?? config.xds.address,
     rewritesProbes: annotations['sidecar.istio.io/rewriteAppHTTPProbers'] ?? config.rewriteAppHTTPProbe,
     mergesMetrics: annotations['prometheus.istio.io/merge-metrics'] ?? meshConfig.enablePrometheusMerge,

@@ -1,12 +1,13 @@
+import type { CaptureOptions } from '../iptables/capture-options.ts';
 import { buildBootstrap } from './bootstrap/build-bootstrap.ts';
 import { secretFiles } from './bootstrap/credentials.ts';
 import { captureOptions } from './capture.ts';
 import { buildInitContainer } from './containers/init-container.ts';
-import { buildProxyContainer, proxyId } from './containers/proxy-container.ts';
+import { buildProxyContainer } from './containers/proxy-container.ts';
 import { fileAnnotation, volumesOf } from './containers/volumes.ts';
 import type { InjectionRequest } from './injection.ts';
 import type { MetricsTarget } from './metrics.ts';
-import { type Container, type Pod, type PodSpec, proxyContainerName } from './pod.ts';
+import { type Container, initContainerName, type Pod, type PodSpec, proxyContainerName, type SecurityContext } from './pod.ts';
 import type { ProbeTarget } from './probes/rewrite-probes.ts';
 import type { InjectionSettings } from './settings.ts';
 import type { Workload } from './workload.ts';
@@ -69,20 +70,31 @@ export function forceProxyUser(spec: PodSpec, { mode }: InjectionSettings): PodS
 }
 
 /** What is legal in a pod, and surprises in a mesh. */
-export function podSurprises(pod: Pod, { mode, ownProxy }: InjectionSettings): string[] {
+export function podSurprises(pod: Pod, { mode, isNative, ownProxy }: InjectionSettings, capture: CaptureOptions): string[] {
   const surprises: string[] = [];
-  const { dnsPolicy, securityContext } = pod.spec as { dnsPolicy?: string; securityContext?: { runAsUser?: number } };
+  const { dnsPolicy, securityContext } = pod.spec as { dnsPolicy?: string; securityContext?: SecurityContext };
   if (dnsPolicy !== undefined && dnsPolicy !== 'ClusterFirst')
     surprises.push(`dnsPolicy is ${dnsPolicy}: the sidecar may not find the control plane by its name`);
   if (mode === 'TPROXY' && ownProxy?.securityContext?.runAsUser)
     surprises.push(
       `container ${proxyContainerName}: runAsUser has no effect, in interception mode TPROXY the sidecar runs as root`,
     );
-  const proxyUser = mode === 'REDIRECT' ? (ownProxy?.securityContext?.runAsUser ?? proxyId) : undefined;
-  for (const { name, securityContext: own } of [...pod.spec.containers, ...(pod.spec.initContainers ?? [])]) {
-    if (name === proxyContainerName || proxyUser === undefined) continue;
-    if ((own?.runAsUser ?? securityContext?.runAsUser) === proxyUser)
-      surprises.push(`container ${name} runs as user ${proxyUser}, the sidecar's own: its traffic is not captured`);
+  if (mode === 'NONE') return surprises;
+  // Beside a classic sidecar, init containers end before there are rules, but for those that keep running.
+  const captured = [
+    ...pod.spec.containers,
+    ...(pod.spec.initContainers ?? []).filter(({ restartPolicy }) => isNative || restartPolicy === 'Always'),
+  ].filter(({ name }) => name !== proxyContainerName && name !== initContainerName);
+  for (const { name, securityContext: own } of captured) {
+    const user = own?.runAsUser ?? securityContext?.runAsUser;
+    const group = own?.runAsGroup ?? securityContext?.runAsGroup;
+    // iptables sees the group that a process makes its files with; supplementary groups, and fsGroup is one, it does not look at.
+    const as = [
+      ...(user !== undefined && capture.proxyUids.includes(user) ? [`user ${user}`] : []),
+      ...(group !== undefined && capture.proxyGids.includes(group) ? [`group ${group}`] : []),
+    ];
+    if (as.length)
+      surprises.push(`container ${name} runs as ${as.join(' and ')}, the sidecar's own: its traffic is not captured`);
   }
   return surprises;
 }

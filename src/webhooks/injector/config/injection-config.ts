@@ -14,7 +14,6 @@ export const defaultInjectionConfig: InjectionConfig = {
   neverInjectSelector: [],
   alwaysInjectSelector: [],
   injectedAnnotations: {},
-  nativeSidecars: true,
   rewriteAppHTTPProbe: true,
   ipFamilies: 'auto',
   clusterDomain: 'cluster.local',

@@ -38,6 +38,10 @@ describe('readInjectionConfig', () => {
     ['ports:\n  status: 0', 'f:2:11: ports.status: must be between 1 and 65535, found 0'],
     ['ipFamilies: both', 'f:1:13: ipFamilies: must be one of auto, ipv4, ipv6, dual; found "both"'],
     ['xds: { address: weft }', 'f:1:17: xds.address: must be HOST:PORT'],
+    [
+      'proxy: { resources: { requests: { cpu: "3" } } }',
+      'f:1:40: proxy.resources.requests.cpu: must not be more than the limit, which is "2000m"',
+    ],
     ['defaultTemplates: [sidecar, more]', 'f:1:29: defaultTemplates[1]: there is no template more; there are sidecar'],
     [
       'neverInjectSelector: [{ matchLabels: { a: 1 } }]',

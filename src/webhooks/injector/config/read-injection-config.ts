@@ -2,6 +2,7 @@ import { LineCounter, parseDocument } from 'yaml';
 import { FindingList, formatFinding, formatPath, Place } from '../../../api/finding.ts';
 import { readLabelSelector } from '../../../api/label-selector.ts';
 import { compileStructure } from '../../../api/structure.ts';
+import { isMore } from '../containers/quantity.ts';
 import { defaultInjectionConfig, type InjectionConfig } from './injection-config.ts';
 import { injectionConfigSchema } from './schema.ts';
 
@@ -90,6 +91,14 @@ function checkMeaning(config: InjectionConfig, root: Place): void {
   const known = ['sidecar', ...Object.keys(config.templates), ...Object.keys(config.templateAliases)].join(', ');
   for (const [index, name] of config.defaultTemplates.entries()) {
     if (!isTemplate(name)) root.at('defaultTemplates', index).error(`there is no template ${name}; there are ${known}`);
+  }
+  const { requests = {}, limits = {} } = config.proxy.resources;
+  for (const [resource, request] of Object.entries(requests)) {
+    const limit = limits[resource];
+    if (limit === undefined || !isMore(request, limit)) continue;
+    root
+      .at('proxy', 'resources', 'requests', resource)
+      .error(`must not be more than the limit, which is ${JSON.stringify(limit)}`);
   }
   if (!/:\d{1,5}$/.test(config.xds.address)) root.at('xds', 'address').error('must be HOST:PORT');
 }

@@ -105,9 +105,12 @@ export const injectionConfigSchema = record({
     description: 'Pods that one of these matches, and none of neverInjectSelector, are injected even with policy disabled.',
   }),
   injectedAnnotations: mapOf(Type.String(), { description: 'Annotations that every injected pod gets.' }),
-  nativeSidecars: Type.Boolean({
-    description: 'Whether sidecars are init containers that keep running (Kubernetes 1.29 or later).',
-  }),
+  nativeSidecars: Type.Optional(
+    Type.Boolean({
+      description:
+        "Whether sidecars are init containers that keep running. Absent: if the API server's version is Kubernetes 1.29 or later; offline, yes.",
+    }),
+  ),
   rewriteAppHTTPProbe: Type.Boolean({ description: "Whether the application's probes and hooks are led through the sidecar." }),
   ipFamilies: stringEnum(['auto', 'ipv4', 'ipv6', 'dual'], {
     description:

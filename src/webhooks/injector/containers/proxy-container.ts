@@ -15,7 +15,7 @@ import { resourcesOf } from './resources.ts';
 import { overridePath } from './volumes.ts';
 
 /** The user and the group that the sidecar runs as, unless the pod's own istio-proxy says otherwise. */
-export const proxyId = 1337;
+const proxyId = 1337;
 
 /** Linux takes no longer argument (MAX_ARG_STRLEN, with its end). */
 const longestArgumentBytes = 131_071;

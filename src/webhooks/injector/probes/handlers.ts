@@ -7,6 +7,9 @@ const hookSlots = { preStop: 'prestopz', postStart: 'poststartz' } as const;
 type ProbeField = keyof typeof probeSlots;
 type HookField = keyof typeof hookSlots;
 
+/** Where in a container a probe or a hook stands. */
+export type HandlerSlot = ProbeField | HookField;
+
 const probeFields = Object.keys(probeSlots) as ProbeField[];
 const hookFields = Object.keys(hookSlots) as HookField[];
 
@@ -29,19 +32,19 @@ export function actionOf(handler: Handler): Handler {
 /** The container with each of its probes and hooks as `change` says; undefined leaves it as it is. */
 export function mapHandlers(
   container: Container,
-  change: (handler: Handler, path: string, isProbe: boolean) => Handler | undefined,
+  change: (handler: Handler, path: string, slot: HandlerSlot) => Handler | undefined,
 ): Container {
   const changed: { -readonly [Field in keyof Container]: Container[Field] } = { ...container };
   for (const field of probeFields) {
     const probe = container[field];
-    const handler = probe && change(probe, probePath(container.name, field), true);
+    const handler = probe && change(probe, probePath(container.name, field), field);
     if (handler) changed[field] = handler as Probe;
   }
   if (container.lifecycle) {
     const lifecycle: { -readonly [Field in HookField]?: Handler } = { ...container.lifecycle };
     for (const field of hookFields) {
       const hook = container.lifecycle[field];
-      const handler = hook && change(hook, hookPath(container.name, field), false);
+      const handler = hook && change(hook, hookPath(container.name, field), field);
       if (handler) lifecycle[field] = handler;
     }
     changed.lifecycle = lifecycle as Lifecycle;

@@ -7,7 +7,7 @@ import {
   type Probe,
   proxyContainerName,
 } from '../pod.ts';
-import { actionOf, mapHandlers } from './handlers.ts';
+import { actionOf, type HandlerSlot, mapHandlers } from './handlers.ts';
 
 /** A probe or hook that the sidecar carries out: what it asks of the application, on a port that is known. */
 export interface ProbeTarget {
@@ -29,28 +29,65 @@ export interface RewrittenProbes {
   readonly targets: readonly ProbeTarget[];
   /** What each probe did, by its new path. */
   readonly originals: Readonly<Record<string, Handler>>;
+  /** Every probe and hook over the network, and whether it is led through the sidecar now. */
+  readonly handlers: readonly NetworkHandler[];
   readonly warnings: readonly string[];
 }
+
+/** A probe or a hook over the network. */
+export interface NetworkHandler {
+  readonly container: string;
+  readonly slot: HandlerSlot;
+  readonly kind: ProbeTarget['kind'];
+  readonly port: number;
+  readonly isInit: boolean;
+  /** False: it asks the container itself. */
+  readonly isRewritten: boolean;
+}
+
+/** How probes are rewritten. */
+export interface ProbeRewriting {
+  /** The sidecar's port for them. */
+  readonly statusPort: number;
+  /** Ports that are not captured anyway: the sidecar's own. */
+  readonly uncaptured: readonly number[];
+  /** Whether the sidecar runs before the pod's own init containers. */
+  readonly isNative: boolean;
+}
+
+/**
+ * Of an init container that keeps running beside a classic sidecar, these come before the sidecar is there: a startup probe and a postStart hook
+ * hold up all that follows, the sidecar with it, and a liveness probe without an answer would end the container meanwhile. A readiness probe
+ * may fail until then, and a preStop hook comes when the pod ends.
+ */
+const beforeClassicSidecar: readonly HandlerSlot[] = ['startupProbe', 'postStart', 'livenessProbe'];
+
+/** Whether it is a lifecycle hook, and no probe. */
+export const isHook = (slot: HandlerSlot): boolean => slot === 'preStop' || slot === 'postStart';
 
 /** A hook has no timeout of its own; the kubelet's end of it is the pod's grace period. */
 const hookTimeoutSeconds = 3600;
 
 /**
  * Leads the probes and lifecycle hooks of every container but the injected ones to the sidecar's port for them: HTTP, HTTPS, TCP and gRPC.
- * Those that run a command stay, and those that ask one of the sidecar's own ports already.
- * @param uncaptured ports that are not captured anyway: the sidecar's own
+ * Those that run a command stay, those that ask one of the sidecar's own ports already, and those that come before a classic sidecar
+ * could answer.
  */
-export function rewriteProbes(pod: Pod, statusPort: number, uncaptured: readonly number[]): RewrittenProbes {
+export function rewriteProbes(pod: Pod, { statusPort, uncaptured, isNative }: ProbeRewriting): RewrittenProbes {
   const targets: ProbeTarget[] = [];
   const originals: Record<string, Handler> = {};
+  const handlers: NetworkHandler[] = [];
   const warnings: string[] = [];
-  const rewrite = (container: Container): Container => {
+  const rewrite = (container: Container, isInit: boolean): Container => {
     if (container.name === proxyContainerName || container.name === initContainerName) return container;
-    return mapHandlers(container, (handler, path, isProbe) => {
+    return mapHandlers(container, (handler, path, slot) => {
       const target = targetOf(handler, path, container);
       if (typeof target === 'string') warnings.push(`${path} is not led through the sidecar: ${target}`);
       if (typeof target !== 'object' || uncaptured.includes(target.port)) return undefined;
-      targets.push(isProbe ? target : { ...target, timeoutSeconds: hookTimeoutSeconds });
+      const isRewritten = isNative || !isInit || !beforeClassicSidecar.includes(slot);
+      handlers.push({ container: container.name, slot, kind: target.kind, port: target.port, isInit, isRewritten });
+      if (!isRewritten) return undefined;
+      targets.push(isHook(slot) ? { ...target, timeoutSeconds: hookTimeoutSeconds } : target);
       originals[path] = actionOf(handler);
       return redirected(handler, path, statusPort);
     });
@@ -58,10 +95,10 @@ export function rewriteProbes(pod: Pod, statusPort: number, uncaptured: readonly
   const { containers, initContainers } = pod.spec;
   const spec = {
     ...pod.spec,
-    containers: containers.map(rewrite),
-    ...(initContainers && { initContainers: initContainers.map(rewrite) }),
+    containers: containers.map((container) => rewrite(container, false)),
+    ...(initContainers && { initContainers: initContainers.map((container) => rewrite(container, true)) }),
   };
-  return { pod: { ...pod, spec }, targets, originals, warnings };
+  return { pod: { ...pod, spec }, targets, originals, handlers, warnings };
 }
 
 /** What a handler asks of the application; undefined: nothing over the network; a text: why it cannot be known. */
