@@ -1,3 +1,7 @@
+import { spawn } from 'node:child_process';
+import { once } from 'node:events';
+import { join } from 'node:path';
+import { text } from 'node:stream/consumers';
 import { describe, expect, it } from 'vitest';
 import { selectTypes } from './commands/proxy-config.ts';
 import { parseHostPort } from './host-port.ts';
@@ -62,4 +66,11 @@ it('selectTypes: one, in singular too, or all', () => {
 it('parseOutput refuses other formats', () => {
   expect(parseOutput('yaml')).toBe('yaml');
   expect(() => parseOutput('wide')).toThrow('-o wide: expected json, yaml or table');
+});
+
+it('a reader that has enough, as head, ends a command without a word', async () => {
+  const child = spawn(process.execPath, [join(import.meta.dirname, '../../bin/weft'), '--help']);
+  child.stdout.destroy();
+  const [stderr, [code]] = await Promise.all([text(child.stderr), once(child, 'exit')]);
+  expect({ stderr, code }).toEqual({ stderr: '', code: 141 });
 });

@@ -38,6 +38,12 @@ for (const add of [
   add(program);
 }
 
+// Who reads has enough, as in `weft status | head`: the end that a shell knows from any other program (128 + SIGPIPE).
+process.stdout.on('error', (error: NodeJS.ErrnoException) => {
+  if (error.code === 'EPIPE') process.exit(141);
+  throw error;
+});
+
 try {
   await program.parseAsync();
 } catch (error) {
