@@ -62,6 +62,22 @@ describe('weft inject', () => {
     expect(stdout).not.toContain('istio-init');
   });
 
+  it('applies EnvoyFilters to the bootstrap, from the file and from --config', async () => {
+    const filter = (name: string, value: string) =>
+      `apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {name: ${name}, namespace: shop}\n` +
+      `spec: {configPatches: [{applyTo: BOOTSTRAP, patch: {operation: MERGE, value: ${value}}}]}\n`;
+    const file = await write('web.yaml', `${deployment}---\n${filter('here', '{header_prefix: x-here}')}`);
+    const config = await write('there.yaml', filter('there', '{stats_flush_interval: 9s}'));
+    const { code, stdout, stderr } = await runWeft(['inject', '-f', file, '-c', config]);
+    expect({ code, stderr }).toEqual({ code: 0, stderr: '' });
+    expect(stdout).toContain('"header_prefix":"x-here"');
+    expect(stdout).toContain('"stats_flush_interval":"9s"');
+    expect(await runWeft(['inject', '-f', file, '-c', 'nowhere'])).toMatchObject({
+      code: 1,
+      stderr: expect.stringContaining('--config nowhere: does not exist'),
+    });
+  });
+
   it.each([
     [
       'a bad annotation',

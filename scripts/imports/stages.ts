@@ -61,6 +61,7 @@ export const stages: Readonly<Record<string, Stage>> = {
         'operator.ts',
         'leader-duties.ts',
         'security.ts',
+        'shape-bootstrap.ts',
         'installation-names.ts',
       ],
     ],

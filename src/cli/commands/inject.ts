@@ -5,11 +5,13 @@ import { injectObject, type ObjectRequest } from '../../webhooks/injector/inject
 import type { JsonMap } from '../../webhooks/injector/injection.ts';
 import { formatRules } from '../../webhooks/iptables/compute-rules.ts';
 import { CommandError } from '../command-error.ts';
+import { loadBootstrapFilters } from '../load-bootstrap-filters.ts';
 import { loadInjectionConfig } from '../load-injection-config.ts';
 import { loadMeshConfig } from '../load-mesh-config.ts';
 
 interface Options {
   readonly file: string;
+  readonly config?: readonly string[];
   readonly values?: string;
   readonly meshConfig?: string;
   readonly printRules?: boolean;
@@ -28,6 +30,11 @@ export function addInjectCommand(program: Command): void {
       'Prints the objects of a file with the sidecar in their pods, as the webhook would add it. Pods that are not injected, and objects that have none, are printed as they are.',
     )
     .requiredOption('-f, --file <file>', 'YAML of pods and workloads; - reads standard input')
+    .option(
+      '-c, --config <path>',
+      'directory or file with the EnvoyFilters for the bootstrap, besides those of --file; repeatable',
+      (path: string, before: string[] = []) => [...before, path],
+    )
     .option('--values <file>', "injection configuration, or the chart's values")
     .option('--mesh-config <file>', "mesh-wide settings, in the words of Istio's MeshConfig")
     .option('--print-rules', 'print the iptables and ip6tables rules of the pods instead')
@@ -38,7 +45,7 @@ export function addInjectCommand(program: Command): void {
     .action(inject);
 }
 
-function inject({ file, values, meshConfig, printRules = false }: Options): void {
+async function inject({ file, config: paths = [], values, meshConfig, printRules = false }: Options): Promise<void> {
   const text = read(file, '--file', file === '-' ? 0 : file);
   const { config } = loadInjectionConfig(values, { flag: '--values', warn });
   const mesh = loadMeshConfig(meshConfig, warn).config;
@@ -48,7 +55,14 @@ function inject({ file, values, meshConfig, printRules = false }: Options): void
     if (errors.length) throw new CommandError(`--file ${file}: ${errors.map(({ message }) => message).join('; ')}`);
   }
   const objects = list.map((document) => document.toJS({ maxAliasCount: 100 }) as unknown);
-  const request: ObjectRequest = { config, meshConfig: mesh, labelsOf: namespaceLabels(objects) };
+  const filterFiles = { text, file: file === '-' ? 'standard input' : file, paths };
+  const shapeBootstrap = await loadBootstrapFilters(filterFiles, mesh, warn);
+  const request: ObjectRequest = {
+    config,
+    meshConfig: mesh,
+    labelsOf: namespaceLabels(objects),
+    ...(shapeBootstrap && { shapeBootstrap }),
+  };
   const run = new Run(request, printRules);
   const printed = objects.map((object, index) => {
     const changed = run.inject(object);
