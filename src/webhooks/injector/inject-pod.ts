@@ -1,3 +1,4 @@
+import { addBack, additionsOf, injectedPartsOf } from './additions.ts';
 import { asRefusal, captureOptions, isCapturedInbound } from './capture.ts';
 import { checkPod } from './check-pod.ts';
 import { InjectionRefusal, type InjectionRequest, type InjectionResult, type JsonMap } from './injection.ts';
@@ -51,7 +52,7 @@ function withoutSidecar(original: Pod, steps: readonly TemplateStep[], { config 
   const pod = layTemplates(original, steps, {});
   const annotations = { ...pod.metadata?.annotations, 'istio.io/rev': config.revision, ...config.injectedAnnotations };
   const status = statusOf(original.spec, pod.spec, config.revision);
-  const account = { status, overrides: undefined, handlers: undefined };
+  const account = { status, overrides: undefined, handlers: undefined, injected: undefined };
   return { ...pod, metadata: writeAccount(original.metadata ?? {}, { ...pod.metadata, annotations }, account) };
 }
 
@@ -78,7 +79,8 @@ function injectSidecar(
 
   const merged = layTemplates(base, steps, sidecar.piece);
   const injected = forceProxyUser(mergeOwnContainers(merged.spec, own), settings);
-  const rewritten = probesOf({ ...merged, spec: injected }, settings, request);
+  const whole = addBack(injected, additionsOf(request.pod));
+  const rewritten = probesOf({ ...merged, spec: whole }, settings, request);
   const spec = orderContainers(rewritten.pod.spec, settings);
   refuseNoContainer(spec, own);
   const pod = withLabels({ ...merged, spec }, workload);
@@ -96,7 +98,7 @@ function injectSidecar(
       metadata: writeAccount(
         original.metadata ?? {},
         { ...pod.metadata, annotations },
-        { status, overrides, handlers: rewritten.originals },
+        { status, overrides, handlers: rewritten.originals, injected: injectedPartsOf(injected) },
       ),
     },
     warnings: [

@@ -55,14 +55,20 @@ export interface Account {
   readonly status: InjectionStatus;
   readonly overrides: ContainerOverrides | undefined;
   readonly handlers: OriginalRecord['handlers'];
+  readonly injected: OriginalRecord['injected'];
 }
 
 /** Adds to changed metadata the annotations by which everything can be changed back. */
-export function writeAccount(original: PodMetadata, changed: PodMetadata, { status, overrides, handlers }: Account): PodMetadata {
+export function writeAccount(
+  original: PodMetadata,
+  changed: PodMetadata,
+  { status, overrides, handlers, injected }: Account,
+): PodMetadata {
   const record: OriginalRecord = {
     ...unlessEmpty('handlers', handlers),
     ...unlessEmpty('labels', originalsOf(original.labels, changed.labels)),
     ...unlessEmpty('annotations', originalsOf(original.annotations, changed.annotations)),
+    ...unlessEmpty('injected', injected),
   };
   return {
     ...changed,

@@ -33,6 +33,18 @@ export interface OriginalRecord {
   readonly annotations?: Readonly<Record<string, string | null>>;
   /** Labels as they were; `null`: it was not there. */
   readonly labels?: Readonly<Record<string, string | null>>;
+  /** What the injected containers were given, by their names: anything else in them is from others. */
+  readonly injected?: Readonly<Record<string, InjectedParts>>;
+}
+
+/** Names of what an injected container was given, and its image. An absent list is empty. */
+export interface InjectedParts {
+  readonly image?: string;
+  readonly env?: readonly string[];
+  /** By their paths. */
+  readonly volumeMounts?: readonly string[];
+  readonly requests?: readonly string[];
+  readonly limits?: readonly string[];
 }
 
 /** Reads one of the three annotations; undefined if the pod does not have it. Throws an {@link InjectionRefusal} if it is no JSON map. */
