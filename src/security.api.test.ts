@@ -19,6 +19,7 @@ import {
   type SecureOperator,
   type TestPod,
 } from './testing/secure-operator.ts';
+import { injectPod } from './webhooks/injector/inject-pod.ts';
 import { AdsClient } from './xds/testing/ads-client.ts';
 
 const secretPath = '/api/v1/namespaces/weft-system/secrets/weft-authority';
@@ -37,6 +38,7 @@ describeApi(
   (env) => {
     let replicas: SecureOperator[];
     const clients: AdsClient[] = [];
+    const nativeByVersion = new Set<boolean | undefined>();
     const get = <T>(path: string) => env().rest.request<T>({ path });
     const patch = (path: string, body: object) => env().rest.request({ method: 'PATCH', path, body, contentType: merge });
     const rootOf = async (namespace: string) =>
@@ -69,7 +71,11 @@ describeApi(
       const spec = { hosts: ['a.example.com'], ports: [{ number: 80, name: 'http', protocol: 'HTTP' }], resolution: 'DNS' };
       const body = { apiVersion: 'networking.istio.io/v1', kind: 'ServiceEntry', metadata: { name: 'a' }, spec };
       await env().rest.request({ method: 'POST', path: resourcePath(serviceEntryKind, 'shop'), body });
-      const start = () => runSecureOperator(env().kubeConfig, { times: { caOverlapMs: 3_000 } });
+      const inject: typeof injectPod = (request) => {
+        nativeByVersion.add(request.config.nativeSidecars);
+        return injectPod(request);
+      };
+      const start = () => runSecureOperator(env().kubeConfig, { times: { caOverlapMs: 3_000 }, security: { inject } });
       replicas = await Promise.all([start(), start()]);
       await Promise.all(replicas.map(({ xdsTls }) => xdsTls));
     });
@@ -163,6 +169,8 @@ describeApi(
 
       it('inject pods on the way into the API server, and refuse a pod by name', async () => {
         expect(await createPod('web-')).toEqual({ sidecars: ['istio-init', 'istio-proxy'], reason: '', message: '' });
+        // Nobody has said so but the API server, by its version.
+        expect([...nativeByVersion]).toEqual([true]);
         expect(await createPod('bad-', bad)).toMatchObject({
           reason: 'Forbidden',
           message: expect.stringMatching(

@@ -1,4 +1,10 @@
-import { type CaptureOptions, type DnsCapture, defaultCaptureOptions, proxyOwner } from '../iptables/capture-options.ts';
+import {
+  type CaptureOptions,
+  type DnsCapture,
+  defaultCaptureOptions,
+  proxyOwner,
+  uncapturedInboundPorts,
+} from '../iptables/capture-options.ts';
 import { CaptureOptionError } from '../iptables/check-capture-options.ts';
 import { excludedInboundPorts } from '../iptables/nat-rules.ts';
 import { badAnnotation } from './annotations/read-annotations.ts';
@@ -49,7 +55,11 @@ export function captureOptions(config: InjectionConfig, settings: InjectionSetti
     includeOutboundPorts: listOf('includeOutboundPorts', settings, config),
     excludeOutboundPorts: listOf('excludeOutboundPorts', settings, config),
     includeInboundPorts: listOf('includeInboundPorts', settings, config),
-    excludeInboundPorts: listOf('excludeInboundPorts', settings, config),
+    // The rules let Istio's ports by; the configuration may have others.
+    excludeInboundPorts: [
+      ...listOf('excludeInboundPorts', settings, config),
+      ...[config.ports.health, config.ports.metrics].filter((port) => !uncapturedInboundPorts.includes(port)),
+    ],
     excludeInterfaces: listOf('excludeInterfaces', settings, config),
   };
 }

@@ -19,6 +19,8 @@ export interface InjectionSettings {
   readonly hasOwnProbes: boolean;
   /** Whether what comes after a native sidecar waits until it is ready: it has a startup probe. */
   readonly waitsForSidecar: boolean;
+  /** Path of bash in the sidecar's image, for its hooks. Empty: it has none. */
+  readonly shell: string;
   /** HOST:PORT. */
   readonly controlPlaneAddress: string;
   readonly rewritesProbes: boolean;
@@ -39,10 +41,15 @@ export function readSettings(pod: Pod, { config, meshConfig }: InjectionRequest)
   const mode = annotations['sidecar.istio.io/interceptionMode'] ?? proxyConfig.interceptionMode ?? 'REDIRECT';
   const isNative = annotations['sidecar.istio.io/nativeSidecar'] ?? config.nativeSidecars ?? true;
   const holds = !isNative && proxyConfig.holdApplicationUntilProxyStarts === true;
-  if (holds && config.proxy.shell === '') {
+  const ownProxy = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find(({ name }) => name === proxyContainerName);
+  const image = imageOf(annotations, ownProxy) ?? config.proxy.image;
+  const isDistroless = /distroless/i.test(image);
+  const shell = isDistroless ? '' : config.proxy.shell;
+  if (holds && shell === '' && !config.proxy.lifecycle) {
+    const reason = isDistroless ? `is ${image}` : 'has none by the injection configuration (proxy.shell)';
     throw new InjectionRefusal(
-      "holdApplicationUntilProxyStarts of a classic sidecar needs a shell in the sidecar's image, and the injection configuration says " +
-        'that it has none (proxy.shell); use a native sidecar (annotation sidecar.istio.io/nativeSidecar: "true"), which holds by itself',
+      `holdApplicationUntilProxyStarts of a classic sidecar needs bash in the sidecar's image, which ${reason}; use a native sidecar ` +
+        '(annotation sidecar.istio.io/nativeSidecar: "true"), which holds by itself',
     );
   }
   const askedPort = annotations['status.sidecar.istio.io/port'] ?? proxyConfig.statusPort ?? config.ports.status;
@@ -54,7 +61,6 @@ export function readSettings(pod: Pod, { config, meshConfig }: InjectionRequest)
       `invalid value "${statusPort}" for annotation status.sidecar.istio.io/port (or ProxyConfig statusPort): it is the sidecar's ${use} port`,
     );
   }
-  const ownProxy = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find(({ name }) => name === proxyContainerName);
   return {
     annotations,
     proxyConfig,
@@ -63,6 +69,7 @@ export function readSettings(pod: Pod, { config, meshConfig }: InjectionRequest)
     holds,
     statusPort,
     hasOwnProbes: askedPort !== 0,
+    shell,
     waitsForSidecar: askedPort !== 0 && config.proxy.startupProbe.enabled,
     controlPlaneAddress: proxyConfig.discoveryAddress ?? config.xds.address,
     rewritesProbes: annotations['sidecar.istio.io/rewriteAppHTTPProbers'] ?? config.rewriteAppHTTPProbe,
@@ -70,4 +77,10 @@ export function readSettings(pod: Pod, { config, meshConfig }: InjectionRequest)
     ...(ownProxy && { ownProxy }),
     warnings,
   };
+}
+
+/** The image that the pod itself names for its sidecar, if it does. */
+function imageOf(annotations: Annotations, ownProxy: Container | undefined): string | undefined {
+  const own = ownProxy?.image;
+  return own !== undefined && own !== 'auto' ? own : annotations['sidecar.istio.io/proxyImage'];
 }

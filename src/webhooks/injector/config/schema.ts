@@ -11,7 +11,7 @@ const proxySchema = record({
   image: Type.String({ minLength: 1, description: "The sidecar's image: Envoy 1.40 or later." }),
   shell: Type.String({
     description:
-      "Path of bash in the sidecar's image, by which its lifecycle hooks wait and drain. Empty: the image has none (distroless); " +
+      "Path of bash in the sidecar's image, by which its lifecycle hooks wait and drain. Empty: the image has none, as one with distroless in its name; " +
       'native sidecars then do not drain, classic ones wait with a sleep hook, and holdApplicationUntilProxyStarts is refused for classic ones.',
   }),
   resources: record(

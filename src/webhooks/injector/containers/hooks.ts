@@ -14,8 +14,11 @@ const defaultTerminationDrainMs = 5_000;
  *
  * They are commands of the image's shell on loopback: a hook that came over the pod's network would be open to everybody there.
  */
-export function hooksOf({ isNative, holds, proxyConfig }: InjectionSettings, config: InjectionConfig): Lifecycle | undefined {
-  const { lifecycle, shell } = config.proxy;
+export function hooksOf(
+  { isNative, holds, shell, proxyConfig }: InjectionSettings,
+  config: InjectionConfig,
+): Lifecycle | undefined {
+  const { lifecycle } = config.proxy;
   if (lifecycle) return lifecycle as Lifecycle;
   const drainMs = proxyConfig.terminationDrainDurationMs ?? defaultTerminationDrainMs;
   const drainSeconds = Math.ceil(drainMs / 1000);
