@@ -1,19 +1,13 @@
 import { readdirSync } from 'node:fs';
 import { join } from 'node:path';
 import { beforeAll, describe, expect, it } from 'vitest';
-import { parseAllDocuments } from 'yaml';
 import { describeApi } from '../../src/runtime/testing/describe-api.ts';
 import { findHelm, runHelm, templateArgs } from './helm.ts';
+import { type Manifest, parseManifests, rendersFolder } from './renders.ts';
 
-const directory = join(import.meta.dirname, 'testdata');
 const helm = findHelm();
 
-interface Manifest {
-  readonly apiVersion: string;
-  readonly kind: string;
-  readonly metadata: { readonly name: string; readonly namespace?: string };
-  readonly spec?: { readonly template?: { readonly metadata: object; readonly spec: object } };
-}
+type Workload = Manifest & { readonly spec: { readonly template: { readonly metadata: object; readonly spec: object } } };
 
 describe.skipIf(!helm)('what the chart renders', () => {
   describeApi(
@@ -43,16 +37,16 @@ describe.skipIf(!helm)('what the chart renders', () => {
         await env().rest.request({ method: 'PATCH', path, query, body: manifest, contentType: 'application/apply-patch+yaml' });
       };
 
-      it.each(readdirSync(directory).filter((name) => name.endsWith('.values.yaml')))('is taken: %s', async (file) => {
-        const { stdout } = await runHelm(helm!, templateArgs('--values', join(directory, file)));
-        const manifests = parseAllDocuments(stdout).flatMap((each) => (each.toJS() as Manifest | null) ?? []);
+      it.each(readdirSync(rendersFolder).filter((name) => name.endsWith('.values.yaml')))('is taken: %s', async (file) => {
+        const { stdout } = await runHelm(helm!, templateArgs('--values', join(rendersFolder, file)));
+        const manifests = parseManifests(stdout);
         expect(manifests.length).toBeGreaterThan(8);
         for (const manifest of manifests) await tryOn(manifest);
         // A Deployment's pods are judged when they are made: under Kubernetes' strictest pod security standard.
-        const { template } = manifests.find(({ kind }) => kind === 'Deployment')!.spec!;
+        const { template } = (manifests.find(({ kind }) => kind === 'Deployment') as Workload).spec;
         await tryOn({ apiVersion: 'v1', kind: 'Pod', ...template!, metadata: { name: 'weft', namespace: 'weft-system' } });
       });
     },
-    { crdPaths: [join(directory, 'service-monitor.crd.yaml')] },
+    { crdPaths: [join(rendersFolder, 'service-monitor.crd.yaml')] },
   );
 });

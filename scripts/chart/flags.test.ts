@@ -1,9 +1,8 @@
-import { readdirSync, readFileSync } from 'node:fs';
+import { readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { KubeConfig } from '@kubernetes/client-node';
 import { Command } from 'commander';
 import { expect, it } from 'vitest';
-import { parseAllDocuments } from 'yaml';
 import { defaultAuthorityTimes } from '../../src/authority/authority-times.ts';
 import { addOperatorCommand } from '../../src/cli/commands/operator.ts';
 import { defaultMeshConfig } from '../../src/mesh/mesh-config.ts';
@@ -12,24 +11,16 @@ import { silentLogger } from '../../src/runtime/logger.ts';
 import { defaultInjectionConfig } from '../../src/webhooks/injector/config/injection-config.ts';
 import { readInjectionConfig } from '../../src/webhooks/injector/config/read-injection-config.ts';
 import { chartFolder } from './helm.ts';
+import { readRender, renders } from './renders.ts';
 
-const directory = join(import.meta.dirname, 'testdata');
-const renders = readdirSync(directory).filter((name) => name.endsWith('.out.yaml'));
-
-interface Rendered {
-  readonly kind: string;
-  readonly metadata: { readonly name: string };
-  readonly data?: Readonly<Record<string, string>>;
+interface Deployment {
   readonly spec: { readonly template: { readonly spec: { readonly containers: readonly { readonly args: string[] }[] } } };
 }
 
-const read = (file: string, kind: string): Rendered => {
-  const documents = parseAllDocuments(readFileSync(join(directory, file), 'utf8')).map((each) => each.toJS() as Rendered | null);
-  return documents.find((document) => document?.kind === kind)!;
-};
+const injectionOf = (file: string) => readRender<{ data: Record<string, string> }>(file, 'ConfigMap')!.data['injection.yaml']!;
 
 it.each(renders)('%s: the operator has every flag that it is given', async (file) => {
-  const [name, ...args] = read(file, 'Deployment').spec.template.spec.containers[0]!.args;
+  const [name, ...args] = readRender<Deployment>(file, 'Deployment')!.spec.template.spec.containers[0]!.args;
   expect(name).toBe('operator');
   const program = new Command();
   addOperatorCommand(program);
@@ -40,13 +31,13 @@ it.each(renders)('%s: the operator has every flag that it is given', async (file
 });
 
 it.each(renders)('%s: the injection configuration is legal', (file) => {
-  const { config, errors, warnings } = readInjectionConfig(read(file, 'ConfigMap').data!['injection.yaml']!, file);
+  const { config, errors, warnings } = readInjectionConfig(injectionOf(file), file);
   expect([...errors, ...warnings]).toEqual([]);
   expect(config.xds.address).toMatch(/^weft.*\.weft-system\.svc:15012$/);
 });
 
 it('the chart’s own injection settings are the defaults, apart from what it calls things', () => {
-  const { config } = readInjectionConfig(read('defaults.out.yaml', 'ConfigMap').data!['injection.yaml']!, 'injection.yaml');
+  const { config } = readInjectionConfig(injectionOf('defaults.out.yaml'), 'injection.yaml');
   const { init, ignoredNamespaces, xds } = defaultInjectionConfig;
   expect(config).toEqual({
     ...defaultInjectionConfig,

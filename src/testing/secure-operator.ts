@@ -20,6 +20,10 @@ interface SecureOperatorOptions {
   readonly security?: Partial<SecurityOptions>;
   readonly times?: Partial<AuthorityTimes>;
   readonly operator?: Partial<OperatorOptions>;
+  /** In place of an authority of its own. */
+  readonly issuer?: SecurityOptions['trust']['issuer'];
+  /** The name of its webhook configurations. Default `weft`. */
+  readonly webhookConfiguration?: string;
 }
 
 /** Starts one; proxies have no plaintext port. */
@@ -30,13 +34,13 @@ export async function runSecureOperator(kubeConfig: KubeConfig, options: SecureO
     tokenAudiences: [defaultInjectionConfig.xds.tokenAudience],
     webhookBind: { host: '127.0.0.1', port: webhookPort },
     trust: {
-      issuer: {
+      issuer: options.issuer ?? {
         type: 'secret',
         secretName: namesOf().authoritySecret,
         times: { ...defaultAuthorityTimes, ...options.times },
         names: ['127.0.0.1', 'weft.weft-system.svc'],
       },
-      webhookConfiguration: namesOf().webhookConfiguration,
+      webhookConfiguration: options.webhookConfiguration ?? namesOf().webhookConfiguration,
       rootConfigMap: { name: defaultInjectionConfig.xds.caConfigMap, key: defaultInjectionConfig.xds.caKey },
     },
     injection: defaultInjectionConfig,

@@ -32,7 +32,7 @@ it('nothing drifts once the operator has run, by either kind of apply', async ()
     '-o',
     'jsonpath={.webhooks[*].clientConfig.caBundle}',
   );
-  expect(bundle.split(' ')).toHaveLength(4);
+  expect(bundle.split(' ')).toHaveLength(5);
   expect(await diff(manifests)).toMatchObject({ code: 0, stdout: '' });
   expect(await diff(manifests, '--server-side', '--field-manager=helm')).toMatchObject({ code: 0, stdout: '' });
   // It would tell of a field that is not as rendered.
