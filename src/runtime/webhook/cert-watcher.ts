@@ -57,7 +57,7 @@ export class CertWatcher implements CertificateSource, Runnable {
 
   /** As {@link Runnable.start}. Rejects if the files cannot be used at the start. */
   async start(signal: AbortSignal): Promise<void> {
-    const { intervalMs = 10_000, clock = systemClock, logger = silentLogger, certificateFile } = this.#options;
+    const { intervalMs = 10_000, clock = systemClock } = this.#options;
     try {
       await this.#read();
       this.#first.resolve();
@@ -67,12 +67,17 @@ export class CertWatcher implements CertificateSource, Runnable {
     }
     while (!signal.aborted) {
       await sleep(clock, intervalMs, signal);
-      if (signal.aborted) break;
-      try {
-        await this.#read();
-      } catch (error) {
-        logger.error('Certificate not read, the last one stays', { error, certificateFile });
-      }
+      if (!signal.aborted) await this.refresh();
+    }
+  }
+
+  /** Reads the files now: something else says that they have changed. Never rejects. */
+  async refresh(): Promise<void> {
+    const { logger = silentLogger, certificateFile } = this.#options;
+    try {
+      await this.#read();
+    } catch (error) {
+      logger.error('Certificate not read, the last one stays', { error, certificateFile });
     }
   }
 
@@ -88,7 +93,7 @@ export class CertWatcher implements CertificateSource, Runnable {
       const [certificate, key] = await Promise.all([readFile(certificateFile, 'utf8'), readFile(keyFile, 'utf8')]);
       const before = this.current;
       this.#value.set({ certificate, key });
-      if (this.current !== before) logger.info('Serving a new certificate', { certificateFile, ...describe(certificate) });
+      if (this.current !== before) logger.info('A new certificate was read', { certificateFile, ...describe(certificate) });
     } catch (cause) {
       this.#errors?.inc();
       throw new Error(`cannot use ${certificateFile} with ${keyFile}: ${(cause as Error).message}`, { cause });

@@ -54,6 +54,12 @@ class HttpError extends Error {
 /** How long requests under way are waited for at the stop. */
 const drainMs = 10_000;
 
+/** How long a body may take to come, in milliseconds: no API server waits longer for its answer. */
+const bodyMs = 30_000;
+
+/** After a refusal the rest of a body is read on and thrown away, so that the client comes to read the answer: so long, and so much of it. */
+const discard = { ms: 2_000, bytes: 32 * 1024 * 1024 } as const;
+
 /**
  * Answers admission requests over HTTPS. A refusal is an answer; whatever keeps it from answering (a body it cannot read, a handler
  * that throws or is late) is an HTTP error, so that the failurePolicy which people chose for the webhook holds.
@@ -179,14 +185,34 @@ export class WebhookServer implements Runnable {
       answer = { code: error.code, body: `${error.message}\n` };
     }
     hook?.metrics.answered(answer.code, this.#clock.monotonicMs() - startedMs);
-    const isJson = answer.code === 200;
+    const isUnread = answer.code !== 200 && !request.complete && !request.destroyed;
     response.writeHead(answer.code, {
-      'content-type': isJson ? 'application/json' : 'text/plain; charset=utf-8',
+      'content-type': answer.code === 200 ? 'application/json' : 'text/plain; charset=utf-8',
+      'content-length': Buffer.byteLength(answer.body),
       'x-content-type-options': 'nosniff',
-      // What is left of a body that was too large is not read.
-      ...((this.#isDraining || answer.code === 413 || answer.code === 503) && { connection: 'close' }),
+      ...((this.#isDraining || isUnread) && { connection: 'close' }),
     });
-    response.end(answer.body);
+    response.write(answer.body);
+    if (isUnread) await this.#discard(request);
+    response.end();
+  }
+
+  /** To close a connection on which something is unread would take the answer away from the client. */
+  #discard(request: IncomingMessage): Promise<void> {
+    return new Promise((resolve) => {
+      let sizeBytes = 0;
+      const cancel = this.#clock.setTimer(resolve, discard.ms);
+      const end = () => {
+        cancel();
+        resolve();
+      };
+      request.on('data', (chunk: Buffer) => {
+        sizeBytes += chunk.length;
+        if (sizeBytes > discard.bytes) end();
+      });
+      for (const event of ['end', 'error', 'close']) request.once(event, end);
+      request.resume();
+    });
   }
 
   async #review(url: URL, hook: Hook, incoming: IncomingMessage): Promise<object> {
@@ -216,24 +242,28 @@ export class WebhookServer implements Runnable {
     const tooLarge = () => new HttpError(413, `the body is larger than ${maxBodyBytes} bytes`);
     if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge();
     const chunks: Buffer[] = [];
+    const { promise, resolve, reject } = Promise.withResolvers<void>();
+    const onData = (chunk: Buffer) => {
+      held.sizeBytes += chunk.length;
+      this.#bufferedBytes += chunk.length;
+      if (held.sizeBytes > maxBodyBytes) reject(tooLarge());
+      else if (this.#bufferedBytes > maxBufferedBytes)
+        reject(new HttpError(503, `requests under way hold more than ${maxBufferedBytes} bytes`));
+      else chunks.push(chunk);
+    };
+    const late = () => reject(new HttpError(408, `the body was not there within ${bodyMs / 1000} s`));
+    const cancel = this.#clock.setTimer(late, bodyMs);
     // A loop over the request would destroy its socket when it is left early, and with it the answer.
-    await new Promise<void>((resolve, reject) => {
-      const stop = (error: HttpError) => {
-        request.pause();
-        reject(error);
-      };
-      request.on('data', (chunk: Buffer) => {
-        held.sizeBytes += chunk.length;
-        this.#bufferedBytes += chunk.length;
-        if (held.sizeBytes > maxBodyBytes) stop(tooLarge());
-        else if (this.#bufferedBytes > maxBufferedBytes)
-          stop(new HttpError(503, `requests under way hold more than ${maxBufferedBytes} bytes`));
-        else chunks.push(chunk);
-      });
-      request.once('end', resolve);
-      request.once('error', reject);
-      request.once('close', () => reject(new HttpError(400, 'the body ended early')));
-    });
+    request.on('data', onData);
+    request.once('end', resolve);
+    request.once('error', reject);
+    request.once('close', () => reject(new HttpError(400, 'the body ended early')));
+    try {
+      await promise;
+    } finally {
+      cancel();
+      request.off('data', onData);
+    }
     return Buffer.concat(chunks).toString('utf8');
   }
 
