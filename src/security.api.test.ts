@@ -33,6 +33,13 @@ interface Configuration {
   readonly webhooks: readonly { name: string; clientConfig: { url?: string; caBundle?: string }; timeoutSeconds?: number }[];
 }
 
+/** A token whose claims have been changed, and its signature with them is void. */
+function withClaims(token: string, changes: object): string {
+  const [header, claims, signature] = token.split('.');
+  const changed = { ...JSON.parse(Buffer.from(claims!, 'base64url').toString('utf8')), ...changes };
+  return [header, Buffer.from(JSON.stringify(changed)).toString('base64url'), signature].join('.');
+}
+
 describeApi(
   'an operator with its own authority',
   (env) => {
@@ -290,6 +297,26 @@ describeApi(
           async () => open(pod, (await pod.token()).replace(/.{8}$/, 'AAAAAAAA')),
           ...([status.UNAUTHENTICATED, 'does not believe the token'] as const),
         ],
+        [
+          'a token past its end',
+          async () => open(pod, withClaims(await pod.token(), { exp: 1_000_000_000 })),
+          ...([status.UNAUTHENTICATED, 'the token expired at 2001-09-09T01:46:40.000Z'] as const),
+        ],
+        [
+          'another cluster’s token',
+          async () => open(pod, withClaims(await pod.token(), { iss: 'https://other.example.com' })),
+          ...([status.UNAUTHENTICATED, 'does not believe the token'] as const),
+        ],
+        [
+          'the name of another account',
+          async () => open({ ...pod, serviceAccount: 'admin' }, await pod.token()),
+          ...([status.PERMISSION_DENIED, '"admin"'] as const),
+        ],
+        [
+          'another pod’s name without an account',
+          async () => open({ ...other, serviceAccount: '' }, await pod.token()),
+          ...([status.PERMISSION_DENIED, '"bank"'] as const),
+        ],
         ['another namespace’s token', async () => open(pod, await other.token()), status.PERMISSION_DENIED, '"bank"'],
         [
           'the name of another pod of the same account',
@@ -305,6 +332,15 @@ describeApi(
         const client = await connectAs();
         expect(await client.ended).toMatchObject({ code, details: expect.stringContaining(details) });
         expect(client.responses).toEqual([]);
+      });
+
+      it('serves a pod whose node names no account, and counts the refused by reason', async () => {
+        await isServed(await open({ ...pod, serviceAccount: '' }, await pod.token()));
+        const metric = replicas[0]!.manager.registry.getSingleMetric('weft_xds_refused_proxies_total')!;
+        const counts = new Map((await metric.get()).values.map(({ labels, value }) => [labels.reason, value]));
+        for (const reason of ['no_token', 'wrong_audience', 'not_bound_to_a_pod', 'expired', 'foreign_address'])
+          expect(counts.get(reason), reason).toBe(1);
+        expect([counts.get('invalid'), counts.get('foreign_node')]).toEqual([2, 4]);
       });
 
       it('turns a proxy out when its pod is deleted, and its token with it', async () => {

@@ -21,6 +21,7 @@ export interface ProxyNode {
   readonly interceptionMode: InterceptionMode;
   readonly locality?: { readonly region: string; readonly zone: string; readonly subZone: string };
   readonly clusterId: string;
+  /** As the node says, which nobody has to believe; empty: it says nothing. Whom a token was issued to is the authenticator's to know. */
   readonly serviceAccount: string;
   /** The proxy's own software version, `1.40.0`, where it told it. */
   readonly proxyVersion?: string;

@@ -79,7 +79,7 @@ const refusals = async () =>
 describe('proxy authenticator', () => {
   it('lets a pod in under its own name, account and addresses', async () => {
     expect((await admit()).refused).toBeUndefined();
-    expect((await admit({ ipAddresses: ['fd00:0::1'], serviceAccount: '' })).refused).toBeUndefined();
+    expect((await admit({ ipAddresses: ['fd00:0::1'] })).refused).toBeUndefined();
     expect(await refusals()).toEqual([]);
   });
 
@@ -98,6 +98,16 @@ describe('proxy authenticator', () => {
       message: expect.stringContaining(message),
     });
     expect(await refusals()).toEqual([['foreign_node', 1]]);
+  });
+
+  it('takes a node that names no account for no other than the token’s: it is let in, and gets nothing by it', async () => {
+    expect((await admit({ serviceAccount: '' })).refused).toBeUndefined();
+    for (const node of [{ namespace: 'bank' }, { name: 'cart-2' }, { ipAddresses: ['10.0.0.9'] }])
+      expect((await admit({ ...node, serviceAccount: '' })).refused).toMatchObject({ code: status.PERMISSION_DENIED });
+    expect(await refusals()).toEqual([
+      ['foreign_node', 2],
+      ['foreign_address', 1],
+    ]);
   });
 
   it('refuses a node with the address of another pod, by which it would be given what that one serves', async () => {

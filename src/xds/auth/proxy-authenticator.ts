@@ -98,12 +98,15 @@ export class ProxyAuthenticator {
     return review.identity;
   }
 
-  /** A token is for one pod: the node may name no other. */
+  /**
+   * A token is for one pod: the node may name no other. Its account may go unnamed, as in Istio: it follows from the pod, and nothing is
+   * given by it.
+   */
   #checkNode({ namespace, serviceAccount, pod }: TokenIdentity, node: ProxyNode): void {
     const differences = [
       ['namespace', namespace, node.namespace],
       ['pod', pod.name, node.name],
-      ['service account', serviceAccount, node.serviceAccount === '' ? serviceAccount : node.serviceAccount],
+      ...(node.serviceAccount === '' ? [] : [['service account', serviceAccount, node.serviceAccount]]),
     ].filter(([, token, claimed]) => token !== claimed);
     if (differences.length === 0) return;
     const said = differences.map(

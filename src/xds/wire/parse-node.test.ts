@@ -44,6 +44,17 @@ describe('parseNode', () => {
     expect(() => parse({ id: 'router~10.0.0.1~gw.edge~edge.svc.cluster.local' })).toThrow('gateways are not served');
   });
 
+  it.each([
+    [undefined, ''],
+    [null, ''],
+    ['', ''],
+    [['admin'], '["admin"]'],
+    [7, '7'],
+  ])('takes %j for an account that is called %j', (SERVICE_ACCOUNT, account) => {
+    const metadata = SERVICE_ACCOUNT === undefined ? {} : { SERVICE_ACCOUNT };
+    expect(parse({ id, metadata }).serviceAccount).toBe(account);
+  });
+
   it('makes do with the id alone', () => {
     expect(parse({ id: 'sidecar~2001:db8::7~gw.edge~edge.svc.cluster.local' })).toMatchObject({
       type: 'sidecar',

@@ -36,7 +36,7 @@ export function parseNode(node: Node | undefined): ProxyNode {
     interceptionMode: readInterceptionMode(metadata.INTERCEPTION_MODE),
     locality: readLocality(node),
     clusterId: text(metadata.CLUSTER_ID) ?? 'Kubernetes',
-    serviceAccount: text(metadata.SERVICE_ACCOUNT) ?? '',
+    serviceAccount: readAccount(metadata.SERVICE_ACCOUNT),
     proxyVersion: readVersion(node),
     metadata,
   };
@@ -48,6 +48,12 @@ function malformed(id: string, why: string): Error {
 
 function text(value: unknown): string | undefined {
   return typeof value === 'string' && value !== '' ? value : undefined;
+}
+
+/** Absent or empty: it names none. Anything but text is a name all the same, one that no account has. */
+function readAccount(value: unknown): string {
+  if (value === undefined || value === null) return '';
+  return typeof value === 'string' ? value : JSON.stringify(value);
 }
 
 /** Istio writes a list as one comma-separated string. One address that is none makes the whole list void, as in Istio. */
