@@ -1,7 +1,7 @@
 import { Registry } from 'prom-client';
 import { beforeEach, describe, expect, it } from 'vitest';
 import { namespaceKind } from '../../api/kubernetes/namespace.ts';
-import { defaultMeshConfig } from '../../mesh/mesh-config.ts';
+import { defaultMeshConfig, type MeshConfig } from '../../mesh/mesh-config.ts';
 import { ObjectStore } from '../../runtime/cache/object-store.ts';
 import type { KubernetesObject } from '../../runtime/object.ts';
 import { FakeClock, settle } from '../../runtime/testing/fake-clock.ts';
@@ -33,12 +33,13 @@ let inject: (request: InjectionRequest) => InjectionResult;
 let registry: Registry;
 let lines: LoggedLine[];
 let handle: AdmissionHandler;
+let meshConfig: MeshConfig;
 const { signal } = new AbortController();
 
 beforeEach(() => {
   namespaces = new ObjectStore<KubernetesObject>(namespaceKind);
   namespaces.replace([enabled]);
-  [live, reads, registry, lines] = [enabled, 0, new Registry(), []];
+  [live, reads, registry, lines, meshConfig] = [enabled, 0, new Registry(), [], defaultMeshConfig];
   inject = ({ pod, namespace: { labels } }) =>
     labels?.['istio-injection'] === 'enabled'
       ? {
@@ -49,7 +50,7 @@ beforeEach(() => {
       : { outcome: 'skipped', policy: 'namespace', reason: 'no label' };
   handle = createInjectionHandler({
     inject: (request) => inject(request),
-    ...{ config: () => defaultInjectionConfig, meshConfig: () => defaultMeshConfig, namespaces },
+    ...{ config: () => defaultInjectionConfig, meshConfig: () => meshConfig, namespaces },
     readNamespace: async () => {
       reads++;
       return live;
@@ -109,6 +110,41 @@ describe('reviews of pods', () => {
     expect(answered).toBe(false);
     late.replace([]);
     expect(await answer).toMatchObject({ type: 'patched' });
+  });
+
+  describe('in a namespace that discoverySelectors leave out', () => {
+    beforeEach(() => {
+      meshConfig = {
+        ...defaultMeshConfig,
+        discoverySelectors: [{ matchLabels: { mesh: 'yes' } }, { matchLabels: { mesh: 'too' } }],
+      };
+    });
+
+    it('leave the pod as it is, whatever is wrong with it, and say why: nobody would bring it the CA', async () => {
+      const answer = {
+        type: 'allowed',
+        auditAnnotations: { 'injection-skipped': 'discovery-selectors' },
+        warnings: ["no sidecar: no entry of the mesh config's discoverySelectors matches the labels of namespace shop"],
+      };
+      expect(await handle(review(), { signal })).toEqual(answer);
+      inject = () => ({ outcome: 'refused', message: 'annotation x' });
+      expect(await handle(review(), { signal })).toEqual(answer);
+      expect(await counts()).toEqual({ requests: 2, success: 0, failure: 0, skip: 2 });
+    });
+
+    it('do not warn of a pod that would not be injected anyway', async () => {
+      inject = () => ({ outcome: 'skipped', policy: 'pod-label', reason: 'no' });
+      expect(await handle(review(), { signal })).toEqual({
+        type: 'allowed',
+        auditAnnotations: { 'injection-skipped': 'pod-label' },
+      });
+    });
+
+    it('inject it as soon as the API server says that a selector matches', async () => {
+      live = namespace({ 'istio-injection': 'enabled', mesh: 'too' });
+      expect(await handle(review(), { signal })).toMatchObject({ type: 'patched' });
+      expect(reads).toBe(1);
+    });
   });
 
   it('of anything but a new pod are allowed', async () => {

@@ -1,5 +1,6 @@
 import type { Registry } from 'prom-client';
 import type { MeshConfig } from '../../mesh/mesh-config.ts';
+import { matchesSelector } from '../../runtime/cache/label-selector.ts';
 import type { ObjectStore } from '../../runtime/cache/object-store.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
@@ -37,6 +38,9 @@ export interface InjectionHandlerOptions {
 
 type Namespace = InjectionRequest['namespace'];
 
+/** The policy by which a pod outside of `discoverySelectors` is left as it is. */
+const outsidePolicy = 'discovery-selectors';
+
 /**
  * Answers reviews of pods that are made: with the patch that injects the sidecar, with the reason why the pod must not be made, or as it is.
  * Has no effect outside of its answer, so a dry run is nothing special.
@@ -45,11 +49,15 @@ export function createInjectionHandler(options: InjectionHandlerOptions): Admiss
   const { clock, logger, registry, namespaces, readNamespace } = options;
   const metrics = createInjectionMetrics(registry);
 
-  const decide = (pod: Pod, namespace: Namespace): InjectionResult =>
-    options.inject({
-      ...{ pod, namespace, config: options.config(), meshConfig: options.meshConfig() },
+  const decide = (pod: Pod, namespace: Namespace): InjectionResult => {
+    const meshConfig = options.meshConfig();
+    const result = options.inject({
+      ...{ pod, namespace, config: options.config(), meshConfig },
       ...(options.shapeBootstrap && { shapeBootstrap: options.shapeBootstrap }),
     });
+    // No CA would come to it and no configuration: with a sidecar it would wait for ever.
+    return result.outcome === 'skipped' || takesPart(namespace, meshConfig) ? result : leftOut(namespace);
+  };
 
   /** A pod is only left out by what the API server says now: its webhook rules may know of a label that the watch has yet to bring. */
   const decideSurely = async (pod: Pod, name: string, signal: AbortSignal): Promise<InjectionResult> => {
@@ -82,7 +90,10 @@ export function createInjectionHandler(options: InjectionHandlerOptions): Admiss
       case 'skipped':
         metrics.skip.inc();
         logger.debug('A pod was left as it is', { ...about, policy: result.policy, reason: result.reason });
-        return allowed({ auditAnnotations: { 'injection-skipped': result.policy } });
+        return allowed({
+          auditAnnotations: { 'injection-skipped': result.policy },
+          ...(result.policy === outsidePolicy && { warnings: [`no sidecar: ${result.reason}`] }),
+        });
       case 'refused':
         metrics.failure.inc();
         logger.warn('A pod was refused', { ...about, reason: result.message });
@@ -102,6 +113,16 @@ export function createInjectionHandler(options: InjectionHandlerOptions): Admiss
       metrics.seconds.observe((clock.monotonicMs() - startedMs) / 1000);
     }
   };
+}
+
+/** Whether objects and pods of a namespace count in the mesh, by its labels. */
+function takesPart({ labels }: Namespace, { discoverySelectors }: MeshConfig): boolean {
+  return discoverySelectors.length === 0 || discoverySelectors.some((selector) => matchesSelector(selector, labels));
+}
+
+function leftOut({ name }: Namespace): Extract<InjectionResult, { outcome: 'skipped' }> {
+  const reason = `no entry of the mesh config's discoverySelectors matches the labels of namespace ${name}`;
+  return { outcome: 'skipped', policy: outsidePolicy, reason };
 }
 
 function namespaceOf({
