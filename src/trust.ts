@@ -2,7 +2,7 @@ import { type Authority, type TrustSource, waitForCertificate } from './authorit
 import { secretKind } from './authority/authority-secret.ts';
 import type { AuthorityTimes } from './authority/authority-times.ts';
 import { believedCheck } from './authority/believed-check.ts';
-import { CaBundle, mutatingWebhookKind, validatingWebhookKind } from './authority/ca-bundle.ts';
+import { bundlesOf, CaBundle, mutatingWebhookKind, validatingWebhookKind } from './authority/ca-bundle.ts';
 import { type AuthorityFiles, createFileAuthority } from './authority/file-authority.ts';
 import { configMapKind, RootConfigMap } from './authority/root-config-map.ts';
 import { SecretAuthority } from './authority/secret-authority.ts';
@@ -31,7 +31,12 @@ export interface TrustOptions {
         /** DNS names and IP addresses of the servers. */
         readonly names: readonly string[];
       }
-    | { readonly type: 'files'; readonly files: AuthorityFiles };
+    | {
+        readonly type: 'files';
+        readonly files: AuthorityFiles;
+        /** How long another CA is told of before a certificate of it is shown, and how long the former one is believed after that. */
+        readonly overlapMs: number;
+      };
   /** The name of the Mutating- and the ValidatingWebhookConfiguration whose `caBundle` is kept. */
   readonly webhookConfiguration: string;
   /** The ConfigMap by which pods get the CA, in each namespace that has injected ones. */
@@ -57,7 +62,13 @@ export function addTrust(manager: Manager, namespace: string, options: TrustOpti
 
   let authority: Authority;
   if (issuer.type === 'files') {
-    const files = createFileAuthority({ files: issuer.files, clock, logger, registry });
+    // Not from the ConfigMaps: whoever may write in one namespace would be believed in all of them.
+    const published = async (signal: AbortSignal) => {
+      const stores = [mutatingWebhookKind, validatingWebhookKind].map((kind) => cache.store(kind));
+      await Promise.all(stores.map((store) => store.waitForSync(signal)));
+      return stores.flatMap((store) => bundlesOf(store.get(webhookConfiguration)));
+    };
+    const files = createFileAuthority({ ...issuer, published, clock, logger, registry });
     for (const part of files.parts) manager.add(part);
     authority = files;
   } else {

@@ -2,7 +2,7 @@ import type { ObjectStore } from '../runtime/cache/object-store.ts';
 import { isNotFound } from '../runtime/client/api-error.ts';
 import type { Client } from '../runtime/client/client.ts';
 import type { Clock } from '../runtime/clock.ts';
-import type { KubernetesObject } from '../runtime/object.ts';
+import type { DeepReadonly, KubernetesObject } from '../runtime/object.ts';
 import type { ReconcileContext, Reconciler, Request, Result } from '../runtime/reconciler.ts';
 import type { ResourceKind } from '../runtime/resource-kind.ts';
 import type { TrustSource } from './authority.ts';
@@ -89,6 +89,12 @@ export class CaBundle implements Reconciler {
 export function withoutBundle(webhooks: NonNullable<WebhookConfiguration['webhooks']>, bundle: string) {
   const caBundle = caBundleOf(bundle);
   return webhooks.filter(({ clientConfig }) => clientConfig?.caBundle !== caBundle);
+}
+
+/** The bundles in PEM that the API server goes by. */
+export function bundlesOf(configuration: DeepReadonly<WebhookConfiguration> | undefined): string[] {
+  const bundles = (configuration?.webhooks ?? []).flatMap(({ clientConfig }) => clientConfig?.caBundle ?? []);
+  return [...new Set(bundles)].map((bundle) => Buffer.from(bundle, 'base64').toString('utf8'));
 }
 
 function caBundleOf(bundle: string): string {

@@ -52,7 +52,7 @@ export function addOperatorCommand(program: Command): void {
     );
   command.addOption(
     new Option('--drain-time <duration>', 'how long it goes on serving after SIGTERM, while others hear that it leaves')
-      .argParser(parseDuration('--drain-time'))
+      .argParser(parseDuration('--drain-time', { allowsZero: true }))
       .default(0, '0s'),
   );
   addSecurityOptions(command, parseBoolean);

@@ -93,7 +93,9 @@ it('takes ConfigMap, audience and domain from the injection configuration', asyn
 
 it('takes certificates from files, all three or none', () => {
   const files = ['--tls-cert', 'c', '--tls-key', 'k', '--tls-ca', 'a'];
-  expect(read(...files).security!.trust.issuer).toEqual({ type: 'files', files: { certificate: 'c', key: 'k', ca: 'a' } });
+  const issuer = { type: 'files', files: { certificate: 'c', key: 'k', ca: 'a' } };
+  expect(read(...files).security!.trust.issuer).toEqual({ ...issuer, overlapMs: 86_400_000 });
+  expect(read(...files, '--ca-overlap', '0s').security!.trust.issuer).toEqual({ ...issuer, overlapMs: 0 });
   expect(() => read(...files.slice(0, 4))).toThrow('go together');
 });
 

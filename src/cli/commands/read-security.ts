@@ -37,7 +37,7 @@ export function readSecurity(
 function readIssuer(flags: SecurityFlags, secretName: string, names: readonly string[]): SecurityOptions['trust']['issuer'] {
   const { tlsCert: certificate, tlsKey: key, tlsCa: ca } = flags;
   if (certificate !== undefined && key !== undefined && ca !== undefined)
-    return { type: 'files', files: { certificate, key, ca } };
+    return { type: 'files', files: { certificate, key, ca }, overlapMs: flags.caOverlap };
   if (certificate !== undefined || key !== undefined || ca !== undefined)
     throw new CommandError('--tls-cert, --tls-key and --tls-ca go together: give all three, or none');
   return { type: 'secret', secretName, times: readTimes(flags), names };

@@ -31,8 +31,10 @@ export function addSecurityOptions(command: Command, parseBoolean: (flag: string
     new Option(`${flag} <host:port>`, use)
       .argParser((text) => parseHostPort(text, flag))
       .default(parseHostPort(fallback, flag), fallback);
-  const duration = (flag: string, use: string, fallbackMs: number) =>
-    new Option(`${flag} <duration>`, use).argParser(parseDuration(flag)).default(fallbackMs, `${fallbackMs / 3_600_000}h`);
+  const duration = (flag: string, use: string, fallbackMs: number, allowsZero = false) =>
+    new Option(`${flag} <duration>`, use)
+      .argParser(parseDuration(flag, { allowsZero }))
+      .default(fallbackMs, `${fallbackMs / 3_600_000}h`);
   const each = (value: string, before: readonly string[] = []) => [...before, value];
   const { caLifetimeMs, certificateLifetimeMs, caOverlapMs } = defaultAuthorityTimes;
   return command
@@ -55,6 +57,11 @@ export function addSecurityOptions(command: Command, parseBoolean: (flag: string
     .addOption(duration('--ca-lifetime', 'of an authority of Weft’s own', caLifetimeMs))
     .addOption(duration('--certificate-lifetime', 'of a certificate of Weft’s own', certificateLifetimeMs))
     .addOption(
-      duration('--ca-overlap', 'how long a new authority is trusted before it is used, and an old one afterwards', caOverlapMs),
+      duration(
+        '--ca-overlap',
+        'how long a new authority is trusted before it is used, and an old one afterwards; that of --tls-ca too',
+        caOverlapMs,
+        true,
+      ),
     );
 }

@@ -72,9 +72,13 @@ function parseCount(flag: string): (text: string) => number {
   };
 }
 
-/** Reads a duration in Go's notation as milliseconds; throws a {@link CommandError} that names the flag. */
-export function parseDuration(flag: string): (text: string) => number {
+/**
+ * Reads a duration in Go's notation as milliseconds; throws a {@link CommandError} that names the flag.
+ * @param allowsZero a time of nothing is one, too; default false
+ */
+export function parseDuration(flag: string, { allowsZero = false } = {}): (text: string) => number {
   return (text) => {
+    if (allowsZero && /^0(ns|us|µs|ms|s|m|h)?$/.test(text)) return 0;
     const problem = durationProblem(text);
     if (problem !== undefined) throw new CommandError(`${flag}: ${problem}`);
     return parseDurationMs(text)!;
