@@ -33,7 +33,7 @@ beforeEach(async () => {
     manager,
     new Mesh(defaultMeshConfig, clock.now),
     { certificates: new CertificateValue(certificate), trust: new TrustValue() },
-    { bind: { host: '127.0.0.1', port: 0 }, inject: injectPod, config: () => defaultInjectionConfig },
+    { bind: { host: '127.0.0.1', port: 0 }, inject: injectPod, config: () => defaultInjectionConfig, prepare: async () => {} },
   );
   const stop = new AbortController();
   const run = server.start(stop.signal);

@@ -51,7 +51,7 @@ describe('parseNode', () => {
     [['admin'], '["admin"]'],
     [7, '7'],
   ])('takes %j for an account that is called %j', (SERVICE_ACCOUNT, account) => {
-    const metadata = SERVICE_ACCOUNT === undefined ? {} : { SERVICE_ACCOUNT };
+    const metadata: Record<string, string | number | string[] | null> = SERVICE_ACCOUNT === undefined ? {} : { SERVICE_ACCOUNT };
     expect(parse({ id, metadata }).serviceAccount).toBe(account);
   });
 
