@@ -54,7 +54,7 @@ const readers: Readonly<Record<string, readonly [keyof ProxyConfig, FieldReader]
   drainDuration: ['drainDurationMs', readDuration],
   terminationDrainDuration: ['terminationDrainDurationMs', readDuration],
   holdApplicationUntilProxyStarts: ['holdApplicationUntilProxyStarts', readBoolean],
-  proxyMetadata: ['proxyMetadata', readStrings],
+  proxyMetadata: ['proxyMetadata', readEnvironment],
   statusPort: ['statusPort', wholeNumber(0, 65_535)],
   proxyAdminPort: ['proxyAdminPort', wholeNumber(1, 65_535)],
   interceptionMode: ['interceptionMode', readInterceptionMode],
@@ -194,6 +194,14 @@ function readStrings(value: unknown): Record<string, string> {
       return [key, String(content)];
     }),
   );
+}
+
+/** What Kubernetes takes for the name of a variable: printable ASCII without `=`. */
+function readEnvironment(value: unknown): Record<string, string> {
+  const variables = readStrings(value);
+  const bad = Object.keys(variables).find((name) => !/^[\x20-\x3c\x3e-\x7e]+$/.test(name));
+  if (bad !== undefined) throw new Unfit(`a map by names of environment variables, which ${JSON.stringify(bad)} is not`);
+  return variables;
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {

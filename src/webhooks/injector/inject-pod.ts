@@ -1,6 +1,7 @@
 import { addBack, additionsOf, injectedPartsOf } from './additions.ts';
 import { asRefusal, captureOptions, isCapturedInbound } from './capture.ts';
 import { checkPod } from './check-pod.ts';
+import { missingVolumes } from './containers/volumes.ts';
 import { InjectionRefusal, type InjectionRequest, type InjectionResult, type JsonMap } from './injection.ts';
 import { injectedAnnotations, injectedLabels, writeAccount } from './metadata.ts';
 import { type MergedMetrics, mergeMetrics } from './metrics.ts';
@@ -105,6 +106,7 @@ function injectSidecar(
       ...settings.warnings,
       ...rewritten.warnings,
       ...surprisingProbes(rewritten.handlers, settings, (port) => isCapturedInbound(port, capture)),
+      ...missingVolumes(settings, spec),
       ...surprisesOf(own, settings),
       ...podSurprises(original, settings, capture),
     ],

@@ -1,5 +1,6 @@
 import type { InterceptionMode } from '../../mesh/proxy.ts';
 import { mergeProxyConfig, type ProxyConfig } from '../../mesh/proxy-config.ts';
+import { defaultCaptureOptions } from '../iptables/capture-options.ts';
 import { type Annotations, readAnnotations } from './annotations/read-annotations.ts';
 import { InjectionRefusal, type InjectionRequest } from './injection.ts';
 import { type Container, type Pod, proxyContainerName } from './pod.ts';
@@ -30,6 +31,14 @@ export interface InjectionSettings {
   readonly warnings: readonly string[];
 }
 
+/** Where the mesh's own listeners are, by what they are for. */
+const meshPorts = {
+  outbound: defaultCaptureOptions.outboundPort,
+  inbound: defaultCaptureOptions.inboundPort,
+  HBONE: defaultCaptureOptions.tunnelPort,
+  DNS: defaultCaptureOptions.dnsPort,
+};
+
 /**
  * Reads how a pod is to be injected.
  * Throws an {@link InjectionRefusal} for a bad annotation, and for what cannot be had together.
@@ -54,13 +63,15 @@ export function readSettings(pod: Pod, { config, meshConfig }: InjectionRequest)
   }
   const askedPort = annotations['status.sidecar.istio.io/port'] ?? proxyConfig.statusPort ?? config.ports.status;
   const statusPort = askedPort === 0 ? config.ports.status : askedPort;
-  const taken = { ...config.ports, ...(proxyConfig.proxyAdminPort && { admin: proxyConfig.proxyAdminPort }) };
-  for (const use of ['admin', 'health', 'metrics'] as const) {
-    if (statusPort !== taken[use]) continue;
-    throw new InjectionRefusal(
-      `invalid value "${statusPort}" for annotation status.sidecar.istio.io/port (or ProxyConfig statusPort): it is the sidecar's ${use} port`,
-    );
-  }
+  const adminPort = proxyConfig.proxyAdminPort ?? config.ports.admin;
+  const refuse = (port: number, where: string, others: Readonly<Record<string, number>>): void => {
+    const use = Object.keys({ ...meshPorts, ...others }).find((name) => ({ ...meshPorts, ...others })[name] === port);
+    if (use) throw new InjectionRefusal(`invalid value "${port}" for ${where}: it is the sidecar's ${use} port`);
+  };
+  const { health, metrics } = config.ports;
+  const statusField = 'annotation status.sidecar.istio.io/port (or ProxyConfig statusPort)';
+  refuse(statusPort, statusField, { admin: adminPort, health, metrics });
+  refuse(adminPort, 'ProxyConfig proxyAdminPort', { health, metrics });
   return {
     annotations,
     proxyConfig,

@@ -171,6 +171,7 @@ const bad: { readonly [Name in AnnotationName]: readonly (readonly [text: string
     ['holdApplicationUntilProxyStarts: "yes"', 'expected true or false, found "yes"'],
     ['discoveryAddress: weft', 'expected HOST:PORT, found "weft"'],
     ['proxyMetadata: [a]', 'proxyMetadata: expected a map of texts'],
+    ['proxyMetadata: {A=B: 1}', 'proxyMetadata: expected a map by names of environment variables, which "A=B" is not'],
   ],
 };
 

@@ -1,6 +1,7 @@
 import { caDirectory, secretsDirectory, tokenDirectory, tokenFile } from '../bootstrap/credentials.ts';
 import type { InjectionConfig } from '../config/injection-config.ts';
-import type { Named, VolumeMount } from '../pod.ts';
+import { InjectionRefusal } from '../injection.ts';
+import type { Named, PodSpec, VolumeMount } from '../pod.ts';
 import type { InjectionSettings } from '../settings.ts';
 
 /** Where the annotation `sidecar.istio.io/bootstrapOverride` is mounted, and the file in it. Istio's. */
@@ -19,7 +20,8 @@ export function fileAnnotation(file: string): string {
 }
 
 /**
- * The volumes that the sidecar needs, and those that the pod's annotations name.
+ * The volumes that the sidecar needs, and those that the pod's annotations name. Throws an {@link InjectionRefusal} for an annotation that
+ * takes the name or the path of one of the sidecar's own.
  * @param files names of the files that come from annotations of the pod itself
  */
 export function volumesOf(
@@ -31,15 +33,34 @@ export function volumesOf(
     ...(xds.tls ? credentials(xds, files) : []),
     ...bootstrapOverride(annotations['sidecar.istio.io/bootstrapOverride']),
   ];
-  const userVolumes = Object.entries(annotations['sidecar.istio.io/userVolume'] ?? {});
-  const userMounts = Object.entries(annotations['sidecar.istio.io/userVolumeMount'] ?? {});
-  return {
-    volumes: [...mounted.map(({ volume }) => volume), ...userVolumes.map(([name, source]) => ({ name, ...source }))],
-    mounts: [
-      ...mounted.map(({ mount }) => mount),
-      ...userMounts.map(([name, mount]) => ({ name, ...(mount as { readonly mountPath: string }) })),
-    ],
-  };
+  const volumes = mounted.map(({ volume }) => volume);
+  const mounts = mounted.map(({ mount }) => mount);
+  for (const [name, source] of Object.entries(annotations['sidecar.istio.io/userVolume'] ?? {})) {
+    if (volumes.some((volume) => volume.name === name))
+      throw refusal('userVolume', name, 'it is the name of a volume of the sidecar itself');
+    volumes.push({ name, ...source });
+  }
+  for (const [name, mount] of Object.entries(annotations['sidecar.istio.io/userVolumeMount'] ?? {})) {
+    const { mountPath } = mount as { readonly mountPath: string };
+    const other = mounts.find((each) => each.mountPath === mountPath);
+    if (other) throw refusal('userVolumeMount', name, `${mountPath} is where volume ${other.name} is mounted`);
+    mounts.push({ name, ...mount, mountPath });
+  }
+  return { volumes, mounts };
+}
+
+/** A volume that is mounted and not there may come from another webhook; if none has it, the API server does not say who wanted it. */
+export function missingVolumes({ annotations }: InjectionSettings, { volumes = [] }: PodSpec): string[] {
+  return Object.keys(annotations['sidecar.istio.io/userVolumeMount'] ?? {})
+    .filter((name) => !volumes.some((volume) => volume.name === name))
+    .map(
+      (name) =>
+        `annotation sidecar.istio.io/userVolumeMount: there is no volume ${name} yet, neither in the pod nor in sidecar.istio.io/userVolume`,
+    );
+}
+
+function refusal(annotation: 'userVolume' | 'userVolumeMount', volume: string, reason: string): InjectionRefusal {
+  return new InjectionRefusal(`annotation sidecar.istio.io/${annotation}: volume ${volume}: ${reason}`);
 }
 
 function credentials(xds: InjectionConfig['xds'], files: readonly string[]): MountedVolume[] {
