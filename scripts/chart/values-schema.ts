@@ -67,6 +67,7 @@ export function valuesSchema(): Schema {
         excludedNamespaceLabels: map,
       }),
       status: object({ enabled: flag }),
+      uninstall: object({ releaseObjects: flag }),
       crds: object({ enabled: flag, keep: flag }),
       xds: object({ plaintext: flag, tokenAudiences: texts }),
       certificates: object({

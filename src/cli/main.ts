@@ -7,6 +7,7 @@ import { addInjectCommand } from './commands/inject.ts';
 import { addOperatorCommand } from './commands/operator.ts';
 import { addProxyConfigCommand } from './commands/proxy-config.ts';
 import { addProxyStatusCommand } from './commands/proxy-status.ts';
+import { addReleaseObjectsCommand } from './commands/release-objects.ts';
 import { addStandaloneCommand } from './commands/standalone.ts';
 import { addStatusCommand } from './commands/status.ts';
 import { addTranslateCommand } from './commands/translate.ts';
@@ -33,6 +34,7 @@ for (const add of [
   addWaitCommand,
   addProxyStatusCommand,
   addProxyConfigCommand,
+  addReleaseObjectsCommand,
   addVersionCommand,
 ]) {
   add(program);

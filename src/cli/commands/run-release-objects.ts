@@ -1,0 +1,29 @@
+import { meshKinds } from '../../api/index.ts';
+import { namesOf } from '../../installation-names.ts';
+import { Cache } from '../../runtime/cache/cache.ts';
+import { Client } from '../../runtime/client/client.ts';
+import { RestClient } from '../../runtime/client/rest-client.ts';
+import { loadKubeConfig } from '../../runtime/manager/kube-config.ts';
+import { releaseObjects } from '../../status/release-objects.ts';
+import { defaultOperatorNamespace } from '../cluster/connection-options.ts';
+import { CommandError } from '../command-error.ts';
+import type { ReleaseFlags } from './release-objects.ts';
+
+/** Lets go of all objects and says how many. Throws a {@link CommandError}. */
+export async function runReleaseObjects(flags: ReleaseFlags): Promise<void> {
+  const namespace = flags.namespace ?? process.env.POD_NAMESPACE ?? defaultOperatorNamespace;
+  const lease = { namespace, name: namesOf(flags.name).lease };
+  try {
+    const kubeConfig = loadKubeConfig({ file: flags.kubeconfig, context: flags.context });
+    const rest = new RestClient({ kubeConfig, userAgent: 'weft' });
+    try {
+      const client = new Client({ rest, cache: new Cache(), fieldManager: 'weft' });
+      const count = await releaseObjects({ client, kinds: meshKinds, lease }, new AbortController().signal);
+      process.stdout.write(`${count === 1 ? '1 object was' : `${count} objects were`} let go\n`);
+    } finally {
+      rest.close();
+    }
+  } catch (error) {
+    throw new CommandError(`letting go of objects: ${error instanceof Error ? error.message : String(error)}`, 1, error);
+  }
+}
