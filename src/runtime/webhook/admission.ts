@@ -69,7 +69,11 @@ export type AdmissionResponse = Remarks &
 /** Decides on requests. The signal aborts when the API server does not wait any longer. To throw is answered with HTTP 500. */
 export type AdmissionHandler = (
   request: AdmissionRequest,
-  context: { readonly signal: AbortSignal },
+  context: {
+    readonly signal: AbortSignal;
+    /** Of the request's URL; below the registered one where that ends in `/*`. */
+    readonly path?: string;
+  },
 ) => AdmissionResponse | Promise<AdmissionResponse>;
 
 /** Lets the request pass as it is. */

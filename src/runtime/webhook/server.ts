@@ -230,7 +230,7 @@ export class WebhookServer implements Runnable {
         throw new HttpError(400, (error as Error).message);
       }
       const limitMs = parseTimeout(url.searchParams.get('timeout')) ?? this.#options.timeoutMs ?? 10_000;
-      return formatReview(review, await this.#handle(hook, review, limitMs, incoming));
+      return formatReview(review, await this.#handle(hook, review, { limitMs, path: url.pathname }, incoming));
     } finally {
       this.#bufferedBytes -= held.sizeBytes;
     }
@@ -267,14 +267,19 @@ export class WebhookServer implements Runnable {
     return Buffer.concat(chunks).toString('utf8');
   }
 
-  async #handle({ handle, metrics }: Hook, { request }: Review, limitMs: number, incoming: IncomingMessage) {
+  async #handle(
+    { handle, metrics }: Hook,
+    { request }: Review,
+    { limitMs, path }: { readonly limitMs: number; readonly path: string },
+    incoming: IncomingMessage,
+  ) {
     const gone = new AbortController();
     const onClose = () => gone.abort(new HttpError(499, 'the client went away'));
     incoming.socket.once('close', onClose);
     const what = `${request.operation} of ${request.kind?.kind} ${request.namespace ?? ''}/${request.name ?? ''}`;
     try {
       const call = { clock: this.#clock, limitMs, parent: gone.signal, what };
-      return await callWithin(call, async (signal) => handle(request, { signal }));
+      return await callWithin(call, async (signal) => handle(request, { signal, path }));
     } catch (error) {
       if (error instanceof HttpError) throw error;
       if (error instanceof DeadlineError) throw new HttpError(504, error.message);

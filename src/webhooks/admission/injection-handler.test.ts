@@ -81,6 +81,17 @@ describe('reviews of pods', () => {
     expect(await counts()).toEqual({ requests: 1, success: 0, failure: 1, skip: 0 });
   });
 
+  it('go by what the path says of the webhook’s selectors, before the configuration has it', async () => {
+    const asked: InjectionRequest['config'][] = [];
+    inject = ({ config }) => {
+      asked.push(config);
+      return { outcome: 'refused', message: 'enough' };
+    };
+    await handle(review(), { signal, path: '/inject/revision/default/revision/prod' });
+    await handle(review(), { signal, path: '/inject/unlabelled/true' });
+    expect(asked).toMatchObject([{ revisionTags: ['prod'] }, { revisionTags: [], enableNamespacesByDefault: true }]);
+  });
+
   it('leave a pod as it is only after the API server said that the namespace’s labels are so', async () => {
     namespaces.replace([namespace()]);
     expect(await handle(review(), { signal })).toMatchObject({ type: 'patched' });

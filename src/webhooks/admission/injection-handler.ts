@@ -17,6 +17,7 @@ import {
 import type { InjectionConfig } from '../injector/config/injection-config.ts';
 import type { InjectionRequest, InjectionResult } from '../injector/injection.ts';
 import type { Pod } from '../injector/pod.ts';
+import { askedFor } from './asked-for.ts';
 import { createInjectionMetrics } from './injection-metrics.ts';
 import { diffObjects } from './json-patch.ts';
 
@@ -49,10 +50,10 @@ export function createInjectionHandler(options: InjectionHandlerOptions): Admiss
   const { clock, logger, registry, namespaces, readNamespace } = options;
   const metrics = createInjectionMetrics(registry);
 
-  const decide = (pod: Pod, namespace: Namespace): InjectionResult => {
+  const decide = (pod: Pod, namespace: Namespace, path: string): InjectionResult => {
     const meshConfig = options.meshConfig();
     const result = options.inject({
-      ...{ pod, namespace, config: options.config(), meshConfig },
+      ...{ pod, namespace, config: askedFor(options.config(), path), meshConfig },
       ...(options.shapeBootstrap && { shapeBootstrap: options.shapeBootstrap }),
     });
     // No CA would come to it and no configuration: with a sidecar it would wait for ever.
@@ -60,17 +61,17 @@ export function createInjectionHandler(options: InjectionHandlerOptions): Admiss
   };
 
   /** A pod is only left out by what the API server says now: its webhook rules may know of a label that the watch has yet to bring. */
-  const decideSurely = async (pod: Pod, name: string, signal: AbortSignal): Promise<InjectionResult> => {
+  const decideSurely = async (pod: Pod, name: string, path: string, signal: AbortSignal): Promise<InjectionResult> => {
     await namespaces.waitForSync(signal);
     const known = namespaces.get(name);
-    const result = known && decide(pod, namespaceOf(known));
+    const result = known && decide(pod, namespaceOf(known), path);
     if (result && result.outcome !== 'skipped') return result;
     const live = await readNamespace(name, signal);
     if (known && JSON.stringify(live?.metadata.labels) === JSON.stringify(known.metadata.labels)) return result!;
-    return decide(pod, live ? namespaceOf(live) : { name });
+    return decide(pod, live ? namespaceOf(live) : { name }, path);
   };
 
-  const answer = async (request: AdmissionRequest, signal: AbortSignal): Promise<AdmissionResponse> => {
+  const answer = async (request: AdmissionRequest, path: string, signal: AbortSignal): Promise<AdmissionResponse> => {
     const { object, namespace = '' } = request;
     if (request.operation !== 'CREATE' || request.resource?.resource !== 'pods' || request.subResource) {
       metrics.skip.inc();
@@ -80,7 +81,7 @@ export function createInjectionHandler(options: InjectionHandlerOptions): Admiss
       metrics.failure.inc();
       return errored(400, 'the review holds no pod with a spec and containers in a namespace');
     }
-    const result = await decideSurely(object, namespace, signal);
+    const result = await decideSurely(object, namespace, path, signal);
     const about = { namespace, pod: request.name || object.metadata?.name || object.metadata?.generateName };
     switch (result.outcome) {
       case 'injected':
@@ -101,11 +102,11 @@ export function createInjectionHandler(options: InjectionHandlerOptions): Admiss
     }
   };
 
-  return async (request, { signal }) => {
+  return async (request, { signal, path = '/inject' }) => {
     metrics.requests.inc();
     const startedMs = clock.monotonicMs();
     try {
-      return await answer(request, signal);
+      return await answer(request, path, signal);
     } catch (error) {
       metrics.failure.inc();
       throw error;
