@@ -12,6 +12,8 @@ import type { ReleaseFlags } from './release-objects.ts';
 /** Lets go of all objects and says how many. Throws a {@link CommandError}. */
 export async function runReleaseObjects(flags: ReleaseFlags): Promise<void> {
   const namespace = flags.namespace ?? process.env.POD_NAMESPACE ?? defaultOperatorNamespace;
+  // The runtime's timers keep no process alive, and nothing else is open while the leader is waited for.
+  const alive = setInterval(() => {}, 60_000);
   const lease = { namespace, name: namesOf(flags.name).lease };
   try {
     const kubeConfig = loadKubeConfig({ file: flags.kubeconfig, context: flags.context });
@@ -25,5 +27,7 @@ export async function runReleaseObjects(flags: ReleaseFlags): Promise<void> {
     }
   } catch (error) {
     throw new CommandError(`letting go of objects: ${error instanceof Error ? error.message : String(error)}`, 1, error);
+  } finally {
+    clearInterval(alive);
   }
 }
