@@ -14,8 +14,15 @@ const possible = (await canIntercept()).ok && (await findEnvoy()) !== undefined;
 const { keep, release } = createKeeper();
 afterEach(release);
 
+/** Asks one name server, which need not be there: the sidecar answers in its place. */
+const askServer = `const { Resolver } = require('node:dns').promises;
+const [server, name, type] = process.argv.slice(1);
+const resolver = new Resolver({ timeout: 2000, tries: 2 });
+resolver.setServers([server]);
+resolver.resolve(name, type).then((answer) => console.log(JSON.stringify(answer)));`;
+
 describe.skipIf(!possible)('a proxy that answers DNS', () => {
-  it('takes TCP, TLS and sniffed traffic by the automatic addresses that the status tells', async () => {
+  it('answers with the automatic addresses that the status tells, and takes TCP, TLS and sniffed traffic by them', async () => {
     const network = await keep(createNetwork());
     const { netns, ipv4, ipv6 } = network.world;
     const [plain, other, tls] = await Promise.all([
@@ -46,7 +53,12 @@ describe.skipIf(!possible)('a proxy that answers DNS', () => {
     const relay = await keep(startRelay(plane.xds));
     const identity = { ips: [network.pod.ipv4, network.pod.ipv6!], metadata: { DNS_CAPTURE: 'true' } };
     const envoy = await keep(startProxy({ plane, through: relay.address, netns: network.pod.netns, uid: sidecarUid, identity }));
-    await network.intercept();
+    await network.intercept({ dns: 'all' });
+    // By the application's user: what the sidecar asks is let through.
+    const resolve = async (name: string, type: 'A' | 'AAAA', server: string): Promise<unknown> => {
+      const { stdout } = await network.pod.exec(process.execPath, ['-e', askServer, server, name, type]);
+      return JSON.parse(stdout);
+    };
 
     const addressesOf = async (name: string): Promise<string[]> => {
       const status = await plane.waitReady({ kind: 'ServiceEntry', namespace: 'default', name }, { affected: 1 });
@@ -57,6 +69,10 @@ describe.skipIf(!possible)('a proxy that answers DNS', () => {
     for (const name of ['plain', 'other']) {
       const addresses = await addressesOf(name);
       expect(addresses).toEqual([expect.stringMatching(/^2[45]\d\./), expect.stringMatching(/^\[2001:2:/)]);
+      for (const [index, type] of (['A', 'AAAA'] as const).entries()) {
+        for (const server of [ipv4, `[${ipv6}]`])
+          expect([await resolve(`${name}.example.com`, type, server)].flat()).toEqual([addresses[index]!.replace(/[[\]]/g, '')]);
+      }
       for (const address of addresses) {
         expect((await call({ to: `${address}:9000`, protocol: 'tcp' })).body, address).toBe(`${name}\nhello\n`);
       }

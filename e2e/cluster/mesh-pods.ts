@@ -1,6 +1,7 @@
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { eventually } from '../env/eventually.ts';
+import { type ManagedProcess, startProcess } from '../env/process.ts';
 import { applyOf, binFolder, kubectlOf, run } from './run.ts';
 
 /** A Kubernetes object as a test writes it. */
@@ -94,6 +95,16 @@ export class MeshNamespace {
     const answer = await this.exec(pod, 'bash', '-c', script, host, String(port));
     if (answer === '') throw new Error(`${host}:${port} ended the connection`);
     return JSON.parse(answer) as Seen;
+  }
+
+  /** The lines that a container of a pod has printed and prints, until it ends. Stop the process if it does not. */
+  async follow(pod: string, container = 'app'): Promise<{ readonly lines: readonly string[]; readonly process: ManagedProcess }> {
+    const lines: string[] = [];
+    const process = await startProcess({
+      ...{ command: join(binFolder, 'kubectl'), name: `kubectl logs ${pod}`, onLine: (line: string) => lines.push(line) },
+      args: ['--kubeconfig', this.#kubeConfigFile, 'logs', '--follow', '--namespace', this.name, pod, '-c', container],
+    });
+    return { lines, process };
   }
 
   /** An object's field, as text. */

@@ -4,7 +4,12 @@ import { type ManagedProcess, startProcess } from '../env/process.ts';
 import { applyOf, run } from './run.ts';
 
 /** Hosts outside of the cluster: addresses of the node that belong to no pod and no Service. */
-export const outside = { ipv4: '203.0.113.10', ipv6: '2001:db8::10', unknownIpv4: '203.0.113.11' } as const;
+export const outside = {
+  ipv4: '203.0.113.10',
+  ipv6: '2001:db8::10',
+  unknownIpv4: '203.0.113.11',
+  unknownIpv6: '2001:db8::11',
+} as const;
 
 /** Of the cluster's network, as `e2e/cluster/env` calls it. */
 const networkOf = async (): Promise<string> => {
@@ -18,7 +23,7 @@ export const startOutside = async (
   hosts: Readonly<Record<string, readonly string[]>>,
 ): Promise<ManagedProcess> => {
   const network = await networkOf();
-  for (const address of [`${outside.ipv4}/32`, `${outside.unknownIpv4}/32`, `${outside.ipv6}/128`])
+  for (const address of [`${outside.ipv4}/32`, `${outside.unknownIpv4}/32`, `${outside.ipv6}/128`, `${outside.unknownIpv6}/128`])
     await run(['ip', 'netns', 'exec', network, 'ip', 'addr', 'replace', address, 'dev', 'lo']);
   const lines = Object.entries(hosts).flatMap(([host, addresses]) => addresses.map((address) => `${address} ${host}\n`));
   const metadata = { name: 'coredns', namespace: 'kube-system' };

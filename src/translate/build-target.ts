@@ -4,13 +4,15 @@ import type { ProxyView } from '../mesh/proxy-view.ts';
 import type { Service } from '../mesh/service.ts';
 import { buildOutboundCluster, usesEds } from './clusters/outbound-cluster.ts';
 import { buildEndpoints } from './endpoints.ts';
+import { buildDnsListener } from './listeners/dns-listeners.ts';
 import { buildOutboundListener } from './listeners/outbound-listener.ts';
 import { outboundClusterName } from './names.ts';
 import { buildRouteConfiguration } from './routes/route-configuration.ts';
-import type { Target } from './targets.ts';
+import { isDns, type Target } from './targets.ts';
 
 /** Computes one target from the services that take part in it; undefined where they call for nothing after all. */
 export function buildTarget(view: ProxyView, target: Target, services: Iterable<Service>): Resource | undefined {
+  if (isDns(target)) return buildDnsListener(view, services);
   const egress = view.egress[target.egress]!;
   switch (target.typeUrl) {
     case typeUrls.listener:

@@ -2,6 +2,7 @@ import type { Resource } from '../envoy/resource.ts';
 import type { ProxyView } from '../mesh/proxy-view.ts';
 import { buildBlackHoleCluster, buildInboundPassthroughCluster, buildPassthroughCluster } from './clusters/fixed-clusters.ts';
 import { buildInboundCluster } from './clusters/inbound-cluster.ts';
+import { buildDnsTcpListener, servesDns } from './listeners/dns-listeners.ts';
 import { buildInboundListener, inboundPorts } from './listeners/inbound-listener.ts';
 import { buildVirtualInbound, buildVirtualOutbound } from './listeners/virtual-listeners.ts';
 
@@ -25,5 +26,6 @@ export function buildFixedResources(view: ProxyView): Resource[] {
           ),
         ]
       : []),
+    ...(servesDns(traits) ? [buildDnsTcpListener(view)] : []),
   ];
 }

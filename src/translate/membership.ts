@@ -53,6 +53,13 @@ export class Membership {
     return this.#many.size === 0;
   }
 
+  /** All who take part, those of the first egress listener first. */
+  *all(): Generator<Service> {
+    if (this.#sole) yield this.#sole;
+    const listeners = [...(this.#many?.keys() ?? [])].sort((a, b) => a - b);
+    for (const listener of listeners) yield* this.#many!.get(listener)!.values();
+  }
+
   /**
    * Who counts: the first egress listener that has a part in it. Clusters and endpoints are common to all listeners: where those have
    * different services of one host, a Kubernetes Service goes before a ServiceEntry (Istio's rule, against squatting on its name).

@@ -13,6 +13,11 @@ export const virtualInboundListener = 'virtualInbound';
 export const virtualOutboundPort = 15001;
 export const virtualInboundPort = 15006;
 
+/** Where the rules lead DNS queries, and the listeners there: in Istio its agent answers. */
+export const dnsPort = 15053;
+export const dnsListener = `dns_${dnsPort}`;
+export const dnsTcpListener = `dns-tcp_${dnsPort}`;
+
 /** `outbound|443||api.example.com`: cluster and endpoints of one port of one host; `outbound|443|v2|api.example.com` of a subset. */
 export function outboundClusterName(hostname: string, port: number, subset = ''): string {
   return `outbound|${port}|${subset}|${hostname}`;

@@ -4,8 +4,12 @@ import type { ScopeChange } from '../mesh/scope.ts';
 import type { Service } from '../mesh/service.ts';
 import { buildTarget } from './build-target.ts';
 import { buildFixedResources } from './fixed-resources.ts';
+import { servesDns } from './listeners/dns-listeners.ts';
 import { Membership } from './membership.ts';
-import { type Target, targetsOf } from './targets.ts';
+import { dnsListener } from './names.ts';
+import { isDns, type Target, targetsOf } from './targets.ts';
+
+const dnsTarget = { typeUrl: typeUrls.listener, name: dnsListener } as const;
 
 /** What a patch did: resources computed anew (their bytes may be the same), and names that nothing calls for any more. */
 export interface ResourcePatch {
@@ -29,6 +33,7 @@ export class ResourceSet {
 
   constructor(view: ProxyView) {
     this.#view = view;
+    if (servesDns(view.traits)) this.#memberships.set(keyOf(dnsTarget), new Membership(dnsTarget.typeUrl, dnsTarget.name));
     view.egress.forEach((egress, index) => {
       for (const service of egress.services.values())
         for (const target of targetsOf(view, index, service)) this.#join(target, service);
@@ -115,8 +120,10 @@ export class ResourceSet {
   }
 
   #compute(membership: Membership): Resource | undefined {
+    const { typeUrl, name } = membership;
+    if (isDns(membership)) return buildTarget(this.#view, { typeUrl, name, egress: 0 }, membership.all());
     const { egress, services } = membership.first();
-    return buildTarget(this.#view, { typeUrl: membership.typeUrl, name: membership.name, egress }, services);
+    return buildTarget(this.#view, { typeUrl, name, egress }, services);
   }
 
   #join(target: Target, service: Service): void {
@@ -131,7 +138,9 @@ export class ResourceSet {
 
   #leave(target: Target, service: Service): void {
     const key = keyOf(target);
-    if (this.#memberships.get(key)?.leave(target.egress, service.spec.hostname)) this.#memberships.delete(key);
+    const isEmpty = this.#memberships.get(key)?.leave(target.egress, service.spec.hostname);
+    // A proxy that answers DNS does so for whatever it knows, be it nothing.
+    if (isEmpty && !isDns(target)) this.#memberships.delete(key);
   }
 }
 

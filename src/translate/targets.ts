@@ -3,9 +3,10 @@ import { typeUrls } from '../envoy/resource.ts';
 import type { ProxyView } from '../mesh/proxy-view.ts';
 import { listenerProtocol, type Service } from '../mesh/service.ts';
 import { usesEds } from './clusters/outbound-cluster.ts';
+import { dnsAnswers } from './listeners/dns-listeners.ts';
 import { routeNameOf } from './listeners/outbound-listener.ts';
 import { outboundProtocol, placementName, placementsOf } from './listeners/placement.ts';
-import { outboundClusterName } from './names.ts';
+import { dnsListener, outboundClusterName } from './names.ts';
 
 /** A resource that services take part in. Clusters and endpoints belong to one service, listeners and routes to many. */
 export interface Target {
@@ -13,6 +14,11 @@ export interface Target {
   readonly name: string;
   /** Index of the egress listener it belongs to: the first that has the service, for clusters and endpoints. */
   readonly egress: number;
+}
+
+/** Whether it is the listener that answers DNS: the only target that services of all egress listeners share, and that is there without any. */
+export function isDns({ typeUrl, name }: Pick<Target, 'typeUrl' | 'name'>): boolean {
+  return typeUrl === typeUrls.listener && name === dnsListener;
 }
 
 /**
@@ -25,6 +31,7 @@ export function targetsOf(view: ProxyView, egressIndex: number, service: Service
   const egress = view.egress[egressIndex]!;
   const targets = new Map<string, Target>();
   const add = (typeUrl: TypeUrl, name: string) => targets.set(`${typeUrl} ${name}`, { typeUrl, name, egress: egressIndex });
+  if (dnsAnswers(service, view.traits).length) add(typeUrls.listener, dnsListener);
   for (const port of service.spec.ports) {
     if (listenerProtocol(port.protocol) === 'none') continue;
     const cluster = outboundClusterName(service.spec.hostname, port.number);

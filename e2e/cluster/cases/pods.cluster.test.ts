@@ -1,9 +1,8 @@
 import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { stringify } from 'yaml';
 import { eventually } from '../../env/eventually.ts';
-import { startProcess } from '../../env/process.ts';
 import { appPod, appService, MeshNamespace } from '../mesh-pods.ts';
-import { binFolder, run } from '../run.ts';
+import { run } from '../run.ts';
 
 const kubeConfigFile = inject('kubeConfigFile');
 const pods = new MeshNamespace(kubeConfigFile, 'pods');
@@ -78,11 +77,7 @@ it('the sidecar starts before the application and ends after it', async () => {
   const lived = shell(`trap '${askWeb}; echo; echo last; exit 0' TERM; ${askWeb} && echo first; while :; do sleep 0.1; done`);
   await pods.apply(appPod('lived', { container: lived }));
   await pods.ready('lived');
-  const lines: string[] = [];
-  const logs = await startProcess({
-    ...{ command: `${binFolder}/kubectl`, name: 'kubectl logs', onLine: (line) => lines.push(line) },
-    args: ['--kubeconfig', kubeConfigFile, 'logs', '--follow', '--namespace=pods', 'lived', '-c', 'app'],
-  });
+  const { lines, process: logs } = await pods.follow('lived');
   await eventually('the first request', () => lines.includes('first'));
   await pods.kubectl('delete', 'pod', 'lived');
   await logs.exited;

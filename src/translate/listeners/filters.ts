@@ -12,6 +12,7 @@ import { FilterConfigSchema as GrpcStatsSchema } from '../../envoy/gen/envoy/ext
 import { RouterSchema } from '../../envoy/gen/envoy/extensions/filters/http/router/v3/router_pb.js';
 import { HttpInspectorSchema } from '../../envoy/gen/envoy/extensions/filters/listener/http_inspector/v3/http_inspector_pb.js';
 import { OriginalDstSchema } from '../../envoy/gen/envoy/extensions/filters/listener/original_dst/v3/original_dst_pb.js';
+import { OriginalSrcSchema } from '../../envoy/gen/envoy/extensions/filters/listener/original_src/v3/original_src_pb.js';
 import { TlsInspectorSchema } from '../../envoy/gen/envoy/extensions/filters/listener/tls_inspector/v3/tls_inspector_pb.js';
 import {
   HttpConnectionManager_CodecType,
@@ -136,6 +137,15 @@ export function httpInspectorExcept(ports: readonly number[]): ListenerFilter {
 export const originalDestination: ListenerFilter = create(ListenerFilterSchema, {
   name: 'envoy.filters.listener.original_dst',
   configType: { case: 'typedConfig', value: pack(OriginalDstSchema, {}) },
+});
+
+/** The mark by which the rules of TPROXY know the sidecar's connections to its workload (src/webhooks/iptables/capture-options.ts). */
+const transparentMark = 1337;
+
+/** Lets the sidecar reach its workload from the client's own address. Only where connections come by TPROXY, which leads the answers back. */
+export const originalSource: ListenerFilter = create(ListenerFilterSchema, {
+  name: 'envoy.filters.listener.original_src',
+  configType: { case: 'typedConfig', value: pack(OriginalSrcSchema, { mark: transparentMark }) },
 });
 
 const httpFilters = [

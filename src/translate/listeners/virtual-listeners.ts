@@ -18,7 +18,7 @@ import {
 } from '../names.ts';
 import { seal } from '../seal.ts';
 import { assembleChains, type ChainDraft } from './filter-chains.ts';
-import { buildTcpProxy, httpInspectorExcept, originalDestination } from './filters.ts';
+import { buildTcpProxy, httpInspectorExcept, originalDestination, originalSource } from './filters.ts';
 import { type InboundPort, inboundChains } from './inbound-listener.ts';
 
 /** Takes every intercepted outbound connection and hands it to the listener of its original destination. */
@@ -58,7 +58,11 @@ export function buildVirtualInbound(view: ProxyView, ports: readonly InboundPort
     virtualInboundPort,
     {
       trafficDirection: TrafficDirection.INBOUND,
-      listenerFilters: [originalDestination, ...(chains.needsHttpInspector ? [httpInspectorExcept(unsniffedPorts(ports))] : [])],
+      listenerFilters: [
+        originalDestination,
+        ...(view.traits.interceptionMode === 'TPROXY' ? [originalSource] : []),
+        ...(chains.needsHttpInspector ? [httpInspectorExcept(unsniffedPorts(ports))] : []),
+      ],
       listenerFiltersTimeout: duration(chains.needsHttpInspector ? view.config.protocolDetectionTimeoutMs : 0),
       continueOnListenerFiltersTimeout: true,
       filterChains: [...chains.matching, chains.fallback!],

@@ -4,6 +4,7 @@ import type { FilterChain } from '../../envoy/gen/envoy/config/listener/v3/liste
 import type { Route } from '../../envoy/gen/envoy/config/route/v3/route_components_pb.js';
 import { type ResourceReference, typeUrls } from '../../envoy/resource.ts';
 import type { EnvoyFilterPatch } from '../../mesh/envoy-filter.ts';
+import { dnsListener, dnsTcpListener } from '../names.ts';
 import {
   contextOf,
   isListenerNamed,
@@ -29,7 +30,13 @@ export function isForSidecars({ context }: EnvoyFilterPatch): boolean {
  * `patchResource` would match; cheap enough to be asked of every resource.
  */
 export function mayTouch(patch: EnvoyFilterPatch, reference: ResourceReference): boolean {
+  // What is meant for all listeners is meant for traffic, not for queries: Envoy would refuse most of it in a listener of UDP.
+  if (answersDns(reference) && patch.listener?.name !== reference.name) return false;
   return isNamed(patch, reference) && fitsContext(patch, contextOf(reference));
+}
+
+function answersDns({ typeUrl, name }: ResourceReference): boolean {
+  return typeUrl === typeUrls.listener && (name === dnsListener || name === dnsTcpListener);
 }
 
 function isNamed(patch: EnvoyFilterPatch, { typeUrl, name }: ResourceReference): boolean {
