@@ -36,6 +36,12 @@ beforeAll(async () => {
   const ipv4Services = (await addressOf('web', 4)).replace(/\.\d+\.\d+$/, '.0.0/16');
   const askAtOnce = 'curl -sS --max-time 5 http://web.modes/';
   await modes.apply(
+    // Where nothing is captured, the sidecar binds ports itself: those of no application here, and none below 1024.
+    { ...appService('named'), spec: { selector: { app: 'web' }, ports: [{ name: 'http', port: 7070, targetPort: 8080 }] } },
+    networking('Sidecar', 'none', {
+      workloadSelector: { labels: { app: 'none' } },
+      egress: [{ hosts: ['./named.modes.svc.cluster.local'] }],
+    }),
     serviceOf('six', 'SingleStack', ['IPv6']),
     serviceOf('four', 'RequireDualStack', ['IPv6', 'IPv4']),
     networking('ServiceEntry', 'unknown', {
@@ -43,7 +49,8 @@ beforeAll(async () => {
       ...{ location: 'MESH_INTERNAL', resolution: 'STATIC', workloadSelector: { labels: { app: 'web' } } },
       ports: [
         { number: 80, targetPort: 8080, name: 'http', protocol: 'HTTP' },
-        { number: 9000, name: 'tcp', protocol: 'TCP' },
+        // To proxies that do not answer DNS it is everything on this port.
+        { number: 9001, targetPort: 9000, name: 'tcp', protocol: 'TCP' },
       ],
     }),
     appPod('web', { container: ready }),
@@ -154,6 +161,18 @@ it('mode NONE has the proxy and no rules', async () => {
   const seen = await modes.ask('none', 'http://web.modes/');
   expect(seen.pod).toBe('web');
   expect(seen.headers).not.toHaveProperty('x-envoy-attempt-count');
+  // The application may go by the sidecar, at the ports that it binds.
+  const through = await modes.exec(
+    'none',
+    'curl',
+    '-sSf',
+    '--max-time',
+    '5',
+    '-H',
+    'Host: named.modes',
+    'http://127.0.0.1:7070/',
+  );
+  expect(JSON.parse(through)).toMatchObject({ pod: 'web', headers: throughClient });
 });
 
 describe('DNS capture', () => {
@@ -161,7 +180,7 @@ describe('DNS capture', () => {
     await expect(modes.exec('client', 'getent', 'hosts', 'unknown.mesh.internal')).rejects.toThrow();
     expect(await modes.ask('dns', 'http://unknown.mesh.internal/', family)).toMatchObject({ pod: 'web', headers: throughClient });
     const found = await modes.exec('dns', 'getent', family === 4 ? 'ahostsv4' : 'ahostsv6', 'unknown.mesh.internal');
-    expect(await modes.say('dns', found.split(' ')[0]!, 9000)).toMatchObject({ pod: 'web', said: 'hello' });
+    expect(await modes.say('dns', found.split(' ')[0]!, 9001)).toMatchObject({ pod: 'web', said: 'hello' });
   });
 
   it.each(families)('other names go on to the name servers (IPv%i)', async (family) => {

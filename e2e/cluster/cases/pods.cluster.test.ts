@@ -1,8 +1,11 @@
-import { afterAll, beforeAll, expect, inject, it } from 'vitest';
-import { stringify } from 'yaml';
+import { mkdtemp, rm, writeFile } from 'node:fs/promises';
+import { tmpdir } from 'node:os';
+import { basename, join } from 'node:path';
+import { afterAll, beforeAll, describe, expect, inject, it } from 'vitest';
+import { parseAllDocuments, stringify } from 'yaml';
 import { eventually } from '../../env/eventually.ts';
 import { appPod, appService, MeshNamespace } from '../mesh-pods.ts';
-import { run } from '../run.ts';
+import { binFolder, run } from '../run.ts';
 
 const kubeConfigFile = inject('kubeConfigFile');
 const pods = new MeshNamespace(kubeConfigFile, 'pods');
@@ -90,25 +93,78 @@ it('a bad annotation refuses the pod, and is named', async () => {
   await expect(pods.apply(bad)).rejects.toThrow(/denied the request:.*traffic\.sidecar\.istio\.io\/includeInboundPorts.*none/s);
 });
 
-it('weft inject gives what the webhook gives', async () => {
-  const pod = appPod('offline');
-  await pods.apply(pod);
-  const online = JSON.parse(await pods.kubectl('get', 'pod', 'offline', '-o', 'json')) as {
-    spec: { initContainers: { args?: string[] }[] };
-  };
-  const configuration = await pods.kubectl(
-    'get',
-    'configmap',
-    'weft',
-    '--namespace=weft-system',
-    '-o',
-    'jsonpath={.data.injection\\.yaml}',
-  );
-  const namespace = { apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'pods', labels: { 'istio-injection': 'enabled' } } };
-  const placed = { ...pod, metadata: { ...pod.metadata, namespace: 'pods' } };
-  const stdin = [namespace, placed].map((each) => stringify(each)).join('---\n');
-  const script = `"$0" "$1" inject -f - --values <(printf %s "$2")`;
+describe('weft inject gives what the webhook gives, but for what the API server adds', () => {
   const weft = new URL('../../../bin/weft', import.meta.url).pathname;
-  const { stdout } = await run(['bash', '-c', script, process.execPath, weft, configuration], { stdin });
-  for (const { args = [] } of online.spec.initContainers) for (const each of args) expect(stdout).toContain(each.split('\n')[0]);
+  const labels = { 'istio-injection': 'enabled' };
+  const rich = appPod('rich', {
+    labels: { version: 'v2', 'example.com/team': 'a' },
+    annotations: {
+      ...{ 'sidecar.istio.io/nativeSidecar': 'false', 'prometheus.io/port': '8080', 'sidecar.istio.io/proxyCPU': '20m' },
+      'proxy.istio.io/config': '{holdApplicationUntilProxyStarts: true, proxyMetadata: {ISTIO_META_DNS_CAPTURE: "true"}}',
+      'traffic.sidecar.istio.io/excludeInboundPorts': '9100',
+    },
+    container: {
+      readinessProbe: { httpGet: { path: '/', port: 8080, scheme: 'HTTP' } },
+      lifecycle: { preStop: { tcpSocket: { port: 9000 } } },
+    },
+    spec: { initContainers: [{ name: 'own', image: 'weft/app:dev', command: ['true'] }] },
+  });
+  /** What a pod would be in the cluster. */
+  const dryRun = async (pod: object) => {
+    const kubectl = [join(binFolder, 'kubectl'), '--kubeconfig', kubeConfigFile];
+    const created = await run([...kubectl, 'create', '--dry-run=server', '-o', 'json', '-f', '-'], {
+      stdin: JSON.stringify(pod),
+    });
+    // The API server mounts its token, under a name made up each time, into the containers that it sees: not into those of a webhook.
+    const { metadata, spec } = JSON.parse(created.stdout, (key, value: unknown) => {
+      if (!Array.isArray(value)) return value;
+      const others = value.filter((each) => !(each as Named)?.name?.startsWith?.('kube-api-access-'));
+      return key === 'volumeMounts' && others.length === 0 ? undefined : others;
+    }) as Submitted;
+    const { [injectLabel]: _, ...rest } = metadata.labels;
+    return { labels: rest, annotations: metadata.annotations, spec };
+  };
+
+  it.each([
+    ['a plain pod', appPod('offline')],
+    ['one with a classic sidecar and annotations', rich],
+  ])('%s', async (_, pod) => {
+    const folder = await mkdtemp(join(tmpdir(), 'weft-inject-'));
+    try {
+      const values = ['injection', 'mesh'].map((name) => join(folder, `${name}.yaml`));
+      for (const file of values) {
+        const path = `{.data.${basename(file).replace('.', '\\.')}}`;
+        await writeFile(
+          file,
+          await pods.kubectl('get', 'configmap', 'weft', '--namespace=weft-system', '-o', `jsonpath=${path}`),
+        );
+      }
+      const placed = { ...pod, metadata: { ...pod.metadata, namespace: 'pods' } };
+      const stdin = [{ apiVersion: 'v1', kind: 'Namespace', metadata: { name: 'pods', labels } }, placed]
+        .map((each) => stringify(each))
+        .join('---\n');
+      const flags = ['-f', '-', '--values', values[0]!, '--mesh-config', values[1]!];
+      const { stdout } = await run([process.execPath, weft, 'inject', ...flags], { stdin });
+      const offline = parseAllDocuments(stdout)[1]!.toJS() as Submitted;
+      expect(offline.metadata.annotations).toHaveProperty(['sidecar.istio.io/status']);
+      // Past the webhook, to the same API server.
+      const submitted = {
+        ...offline,
+        metadata: { ...offline.metadata, labels: { ...offline.metadata.labels, [injectLabel]: 'false' } },
+      };
+      expect(await dryRun(submitted)).toEqual(await dryRun(placed));
+    } finally {
+      await rm(folder, { recursive: true });
+    }
+  });
 });
+
+const injectLabel = 'sidecar.istio.io/inject';
+type Named = { readonly name?: string } | null;
+interface Submitted {
+  readonly metadata: {
+    readonly labels: Readonly<Record<string, string>>;
+    readonly annotations: Readonly<Record<string, string>>;
+  };
+  readonly spec: unknown;
+}
