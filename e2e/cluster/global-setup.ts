@@ -20,12 +20,12 @@ declare module 'vitest' {
 export default async ({ provide }: TestProject): Promise<() => Promise<void>> => {
   const env = { WEFT_ENVOY: await ensureEnvoy() };
   await run([script('binaries')]);
-  await run([script('image'), 'stock', 'pause', 'coredns', 'base', 'envoy'], { env });
+  await run([script('image'), 'stock', 'pause', 'coredns', 'base', 'envoy', 'init'], { env });
   const wasUp = (await run([script('up'), '--check'], { mayFail: true })).code === 0;
   await run([script('test-images')]);
   const kubeConfigFile = (await run([script('up')], { env })).stdout.trim();
   if (wasUp)
-    await run([script('image'), 'load', 'weft/operator:dev', 'weft/app:dev', 'envoyproxy/envoy:v1.40', 'weft/base:1'], { env });
+    await run([script('image'), 'load', 'weft/operator:dev', 'weft/app:dev', 'envoyproxy/envoy:v1.40', 'weft/init:dev'], { env });
   await installOperator(kubeConfigFile, wasUp);
   provide('kubeConfigFile', kubeConfigFile);
   return async () => {
