@@ -1,13 +1,6 @@
 import type { Command } from 'commander';
 import { defaultInstallation } from '../../installation-names.ts';
-
-/** What `weft release-objects` is given. */
-export interface ReleaseFlags {
-  readonly kubeconfig?: string;
-  readonly context?: string;
-  readonly namespace?: string;
-  readonly name: string;
-}
+import type { ReleaseFlags } from './run-release-objects.ts';
 
 /** `weft release-objects`: what `helm uninstall` runs before it takes the operator away. */
 export function addReleaseObjectsCommand(program: Command): void {

@@ -7,7 +7,14 @@ import { loadKubeConfig } from '../../runtime/manager/kube-config.ts';
 import { releaseObjects } from '../../status/release-objects.ts';
 import { defaultOperatorNamespace } from '../cluster/connection-options.ts';
 import { CommandError } from '../command-error.ts';
-import type { ReleaseFlags } from './release-objects.ts';
+
+/** What `weft release-objects` is given. */
+export interface ReleaseFlags {
+  readonly kubeconfig?: string;
+  readonly context?: string;
+  readonly namespace?: string;
+  readonly name: string;
+}
 
 /** Lets go of all objects and says how many. Throws a {@link CommandError}. */
 export async function runReleaseObjects(flags: ReleaseFlags): Promise<void> {
