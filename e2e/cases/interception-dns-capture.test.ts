@@ -80,6 +80,11 @@ describe.skipIf(!possible)('a proxy that answers DNS', () => {
     for (const address of await addressesOf('tls')) {
       expect((await call({ to: `${address}:443`, protocol: 'https', host: 'tls.example.com' })).echo?.name, address).toBe('tls');
     }
+    // Over TCP a query comes to the name server that it is for.
+    for (const host of [ipv4, `[${ipv6}]`]) {
+      await keep(startEcho({ name: 'name server', protocol: 'tcp', listen: `${host}:53`, netns }));
+      expect((await call({ to: `${host}:53`, protocol: 'tcp' })).body).toBe('name server\nhello\n');
+    }
     expect(envoy.log()).toBe('');
   });
 });

@@ -42,6 +42,12 @@ beforeAll(async () => {
       workloadSelector: { labels: { app: 'none' } },
       egress: [{ hosts: ['./named.modes.svc.cluster.local'] }],
     }),
+    appService('local'),
+    networking('Sidecar', 'local', {
+      workloadSelector: { labels: { app: 'local' } },
+      ingress: [{ port: { number: 8080, name: 'http', protocol: 'HTTP' }, defaultEndpoint: '[::1]:8080' }],
+      egress: [{ hosts: ['./*'] }],
+    }),
     serviceOf('six', 'SingleStack', ['IPv6']),
     serviceOf('four', 'RequireDualStack', ['IPv6', 'IPv4']),
     networking('ServiceEntry', 'unknown', {
@@ -80,6 +86,7 @@ beforeAll(async () => {
       },
     }),
     appPod('six', { args: ['serve', 'ipv6'] }),
+    appPod('local', { args: ['serve', '::1'] }),
     appPod('four', { args: ['serve', '0.0.0.0'] }),
   );
   server = await startOutside(inject('kubeConfigFile'), {});
@@ -92,7 +99,7 @@ beforeAll(async () => {
       spec: { restartPolicy: 'Never' },
     }),
   );
-  const pods = ['web', 'plain', 'client', 'classic', 'tproxy', 'none', 'dns', 'past', 'own', 'six', 'four'];
+  const pods = ['web', 'plain', 'client', 'classic', 'tproxy', 'none', 'dns', 'past', 'own', 'six', 'four', 'local'];
   await modes.ready(...pods);
   await modes.propagated('serviceentry/unknown');
   for (const pod of pods) ips.set(pod, (await modes.field(`pod/${pod}`, '{.status.podIPs[*].ip}')).split(' '));
@@ -225,6 +232,11 @@ describe('one family', () => {
       expect(await modes.ask('client', 'http://four.modes/', family)).toMatchObject({ pod: 'four', headers: throughClient });
     },
   );
+
+  it.each(families)('an application that listens on ::1 alone is reached over IPv%i, where a Sidecar says so', async (family) => {
+    expect(await modes.ask('client', 'http://local.modes/', family)).toMatchObject({ pod: 'local', to: '::1' });
+    expect(await modes.ask('client', urlOf('local', family), family)).toMatchObject({ pod: 'local' });
+  });
 
   it('an application that listens on one family is reached at its address of that family', async () => {
     expect(await modes.ask('client', urlOf('six', 6), 6)).toMatchObject({ pod: 'six' });

@@ -17,13 +17,13 @@ else if (mode === 'load') load();
 else throw new Error(`there is no mode ${mode}`);
 
 /**
- * HTTP on 8080 and a line of TCP on 9000, answered with what is seen of them; gRPC health checks on 9100. Where: `0.0.0.0`, `ipv6` for every
- * address of IPv6 alone, default both families. With `https`, HTTP over TLS on 8443 as well.
+ * HTTP on 8080 and a line of TCP on 9000, answered with what is seen of them; gRPC health checks on 9100. Where: `0.0.0.0`, `::1`, `ipv6` for
+ * every address of IPv6 alone, default both families. With `https`, HTTP over TLS on 8443 as well.
  *
  * `/turn-off/tcp` ends 9000 and `/turn-off/grpc` the good health; `/late` answers 503 for three seconds; what begins with `/hook/` is logged.
  */
 function serve(): void {
-  const where = words[0] === 'ipv6' ? { host: '::', ipv6Only: true } : { host: words[0] === '0.0.0.0' ? '0.0.0.0' : '::' };
+  const where = words[0] === 'ipv6' ? { host: '::', ipv6Only: true } : { host: words[0] ?? '::' };
   const startedMs = performance.now();
   let health = 1;
   const seen = (socket: Socket) => ({ pod: hostname(), from: socket.remoteAddress, to: socket.localAddress });
@@ -55,9 +55,13 @@ function serve(): void {
   // A HealthCheckResponse: SERVING or NOT_SERVING.
   const answer = (_: unknown, callback: (error: null, answer: Buffer) => void) => callback(null, Buffer.from([8, health]));
   grpc.addService({ check }, { check: answer } as unknown as UntypedServiceImplementation);
-  grpc.bindAsync(where.host === '::' ? '[::]:9100' : '0.0.0.0:9100', ServerCredentials.createInsecure(), (error) => {
-    if (error) throw error;
-  });
+  grpc.bindAsync(
+    where.host.includes(':') ? `[${where.host}]:9100` : `${where.host}:9100`,
+    ServerCredentials.createInsecure(),
+    (error) => {
+      if (error) throw error;
+    },
+  );
 }
 
 /** Asks the URLs in turn, 20 times a second; 8081 tells what came of it. Every second request has a connection of its own. */
