@@ -8,6 +8,7 @@ const modes = new MeshNamespace(inject('kubeConfigFile'), 'modes');
 
 const config = (text: string) => ({ 'proxy.istio.io/config': text });
 const classic = { 'sidecar.istio.io/nativeSidecar': 'false' };
+const capturesDns = config('proxyMetadata: {ISTIO_META_DNS_CAPTURE: "true"}');
 const ready = { readinessProbe: { httpGet: { path: '/', port: 8080 }, periodSeconds: 1 } };
 const serviceOf = (name: string, ipFamilyPolicy: string, ipFamilies: string[]): Manifest => {
   const service = appService(name);
@@ -64,9 +65,9 @@ beforeAll(async () => {
     appPod('client'),
     // Longer than the test waits for its end: it has to end by itself.
     appPod('classic', { annotations: classic, container: ready, spec: { terminationGracePeriodSeconds: 120 } }),
-    appPod('tproxy', { annotations: { 'sidecar.istio.io/interceptionMode': 'TPROXY' }, container: ready }),
+    appPod('tproxy', { annotations: { 'sidecar.istio.io/interceptionMode': 'TPROXY', ...capturesDns }, container: ready }),
     appPod('none', { annotations: { 'sidecar.istio.io/interceptionMode': 'NONE' }, container: ready }),
-    appPod('dns', { annotations: config('proxyMetadata: {ISTIO_META_DNS_CAPTURE: "true"}') }),
+    appPod('dns', { annotations: capturesDns }),
     appPod('past', {
       annotations: {
         'traffic.sidecar.istio.io/excludeOutboundPorts': '80',
@@ -155,6 +156,8 @@ describe.each(families)('TPROXY over IPv%i', (family) => {
     expect([4, 6].map((each) => ipOf('client', each as 4 | 6))).toContain(seen.from.replace('::ffff:', ''));
     expect(await modes.ask('tproxy', 'http://web.modes/', family)).toMatchObject({ pod: 'web', headers: throughClient });
     expect(await modes.say('tproxy', await addressOf('web', family), 9000)).toMatchObject({ pod: 'web', said: 'hello' });
+    // Its sidecar, which is root here, answers its DNS and asks for itself.
+    expect(await modes.ask('tproxy', 'http://unknown.mesh.internal/', family)).toMatchObject({ pod: 'web' });
   });
 
   it('lets the application reach itself by its Service', async () => {
