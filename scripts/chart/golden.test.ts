@@ -2,6 +2,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { chartFolder, findHelm, runHelm, templateArgs } from './helm.ts';
+import { parseManifests } from './renders.ts';
 
 /** `npm run golden` rewrites every expectation. */
 const isUpdate = process.env.UPDATE_GOLDEN === '1';
@@ -44,10 +45,27 @@ describe.skipIf(!helm)('the chart', () => {
     ['a value of another form', 'replicas=none', /replicas.*got string, want integer/s],
     ['an injection setting that there is not', 'injection.proxy.img=x', /additional properties 'img' not allowed/],
     ['a revision that is no name', 'revision=V1_2', /revision.*does not match pattern/s],
+    [
+      'a replica that is killed while it drains',
+      'drainSeconds=45',
+      /drainSeconds \(45\) has to be less than terminationGracePeriodSeconds \(45\)/,
+    ],
   ])('refuses %s', async (_, set, problem) => {
     const { code, stderr } = await runHelm(helm!, templateArgs('--set', set));
     expect(code).toBe(1);
     expect(stderr).toMatch(problem);
+  });
+
+  it.each([
+    ['no tags, as helm writes an empty list', 'revisionTags={}'],
+    ['a setting that is taken away', 'injection.enableNamespacesByDefault=null'],
+  ])('takes %s for none', async (_, set) => {
+    const { code, stdout } = await runHelm(helm!, templateArgs('--set', set));
+    expect(code).toBe(0);
+    const [plain, given] = [(await runHelm(helm!, templateArgs())).stdout, stdout].map((text) =>
+      parseManifests(text).filter(({ kind }) => kind.endsWith('WebhookConfiguration')),
+    );
+    expect(given).toEqual(plain);
   });
 
   it('never holds a caBundle or a secret', async () => {

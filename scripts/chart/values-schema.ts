@@ -32,7 +32,7 @@ export function valuesSchema(): Schema {
       // Helm's own, where the chart is a part of another.
       global: anything,
       revision,
-      revisionTags: list({ ...revision, minLength: 1 }),
+      revisionTags: list(revision),
       image: { ...image, properties: { ...(image.properties as object), pullPolicy: oneOf('Always', 'IfNotPresent', 'Never') } },
       imagePullSecrets: list(object({ name: text })),
       initImage: image,

@@ -43,7 +43,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/* Namespaces that webhooks never look at: a cluster, and the operator itself, must start without them. */}}
 {{- define "weft.ignoredNamespaces" -}}
-{{- prepend .Values.injection.ignoredNamespaces .Release.Namespace | uniq | toJson }}
+{{- prepend (.Values.injection.ignoredNamespaces | default list) .Release.Namespace | uniq | toJson }}
 {{- end }}
 
 {{/* A namespace selector's expressions that keep webhooks away from those. */}}
@@ -59,7 +59,12 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 {{- end }}
 {{- end }}
 
+{{/* Without the empty one, which is all that `--set 'revisionTags={}'` holds. */}}
+{{- define "weft.revisionTags" -}}
+{{- compact .Values.revisionTags | toJson }}
+{{- end }}
+
 {{/* What a namespace or pod says to be served by this release. */}}
 {{- define "weft.revisions" -}}
-{{- prepend .Values.revisionTags (include "weft.revision" .) | uniq | toJson }}
+{{- prepend (include "weft.revisionTags" . | fromJsonArray) (include "weft.revision" .) | uniq | toJson }}
 {{- end }}
