@@ -4,15 +4,18 @@ import { binFolder, type RunOptions, type RunResult, run } from './run.ts';
 const root = join(import.meta.dirname, '../..');
 const values = join(import.meta.dirname, 'manifests/values.yaml');
 
-/** The chart of this checkout, with the values of the tests, as arguments of helm. */
-const chart = ['weft', join(root, 'helm/weft'), '--namespace', 'weft-system', '--values', values];
-
-/** helm on the cluster of a kubeconfig. */
+/** helm on the cluster of a kubeconfig, for one release of the chart of this checkout, with the values of the tests. */
 export class Helm {
   readonly #kubeConfigFile: string;
+  readonly #release: string;
 
-  constructor(kubeConfigFile: string) {
+  constructor(kubeConfigFile: string, release = 'weft') {
     this.#kubeConfigFile = kubeConfigFile;
+    this.#release = release;
+  }
+
+  get #chart(): string[] {
+    return [this.#release, join(root, 'helm/weft'), '--namespace', 'weft-system', '--values', values];
   }
 
   /** Runs helm; rejects with what it complained of, unless it may fail. */
@@ -22,20 +25,16 @@ export class Helm {
 
   /** Installs the release or upgrades it, and waits until it serves. `more`: `--set` and the like. */
   async install(...more: string[]): Promise<void> {
-    await this.run([
-      'upgrade',
-      '--install',
-      ...chart,
-      '--create-namespace',
-      '--take-ownership',
-      '--wait',
-      '--timeout=120s',
-      ...more,
-    ]);
+    const flags = ['--create-namespace', '--take-ownership', '--wait', '--timeout=120s'];
+    await this.run(['upgrade', '--install', ...this.#chart, ...flags, ...more]);
   }
 
-  /** What the release's objects should be, without those of `helm test`. */
+  /** What the release's objects should be, without those of hooks. */
   async render(...more: string[]): Promise<string> {
-    return (await this.run(['template', ...chart, '--kube-version', '1.34.0', '--no-hooks', ...more])).stdout;
+    return (await this.run(['template', ...this.#chart, '--kube-version', '1.34.0', '--no-hooks', ...more])).stdout;
+  }
+
+  async uninstall(): Promise<void> {
+    await this.run(['uninstall', this.#release, '--namespace=weft-system', '--wait', '--timeout=120s']);
   }
 }

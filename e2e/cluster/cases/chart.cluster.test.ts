@@ -2,7 +2,7 @@ import { afterAll, beforeAll, expect, inject, it } from 'vitest';
 import { eventually } from '../../env/eventually.ts';
 import { Helm } from '../chart.ts';
 import { appPod, appService, MeshNamespace } from '../mesh-pods.ts';
-import { binFolder, kubectlOf, run } from '../run.ts';
+import { applyOf, binFolder, kubectlOf, run } from '../run.ts';
 
 const kubeConfigFile = inject('kubeConfigFile');
 const helm = new Helm(kubeConfigFile);
@@ -37,6 +37,25 @@ it('nothing drifts once the operator has run, by either kind of apply', async ()
   expect(await diff(manifests, '--server-side', '--field-manager=helm')).toMatchObject({ code: 0, stdout: '' });
   // It would tell of a field that is not as rendered.
   expect((await diff(manifests.replace('failurePolicy: Fail', 'failurePolicy: Ignore'))).code).toBe(1);
+});
+
+it('webhooks are turned on and off by server-side apply, and injection follows', async () => {
+  const plain = new MeshNamespace(kubeConfigFile, 'plain');
+  await plain.create({});
+  const apply = applyOf(kubeConfigFile, '--server-side', '--field-manager=helm', '--force-conflicts');
+  const injected = () =>
+    plain.kubectl('run', 'try', '--image=weft/app:dev', '--dry-run=server', '-o', 'jsonpath={.spec.initContainers[*].name}');
+  try {
+    for (const isOn of [true, false, true, false]) {
+      const manifests = await helm.render('--set', `injection.enableNamespacesByDefault=${isOn}`);
+      await apply(manifests);
+      const wanted = isOn ? 'istio-init istio-proxy' : '';
+      await eventually(`"${wanted}" in a namespace without labels`, async () => (await injected()) === wanted);
+      expect(await diff(manifests, '--server-side', '--field-manager=helm')).toMatchObject({ code: 0, stdout: '' });
+    }
+  } finally {
+    await plain.delete();
+  }
 });
 
 it('a caBundle that is taken away comes back', async () => {
@@ -75,29 +94,4 @@ it('the mesh config is followed without a restart', async () => {
   await eventually('sidecars to let out what they know only', async () => !(await letsEverythingOut()), patience);
   expect(await podsOf()).toBe(before);
   await helm.install();
-});
-
-it('two revisions run side by side', async () => {
-  const next = new MeshNamespace(kubeConfigFile, 'next');
-  await helm.run([
-    ...['install', 'weft-next', 'helm/weft', '--namespace=weft-system', '--wait', '--timeout=120s'],
-    ...['--values', 'e2e/cluster/manifests/values.yaml', '--set', 'revision=next,replicas=1'],
-    ...['--set', 'crds.enabled=false,status.enabled=false,webhooks.validation.enabled=false'],
-  ]);
-  try {
-    await next.create({ 'istio.io/rev': 'next' });
-    await next.apply(appPod('client'));
-    await next.ready('client');
-    expect(await next.ask('client', 'http://web.charted/')).toMatchObject({ pod: 'web' });
-    expect(JSON.parse(await next.field('pod/client', '{.metadata.annotations.sidecar\\.istio\\.io/status}'))).toMatchObject({
-      revision: 'next',
-    });
-    const leases = await kubectl('get', 'leases', '-n', 'weft-system', '-o', 'name');
-    expect(leases).toContain('weft-next-leader');
-    const forwarded = await run([process.execPath, 'bin/weft', 'proxy-status'], { env: { KUBECONFIG: kubeConfigFile } });
-    for (const pod of ['client.next', 'web.charted']) expect(forwarded.stdout).toContain(pod);
-  } finally {
-    await helm.run(['uninstall', 'weft-next', '--namespace=weft-system', '--wait']);
-    await next.delete();
-  }
 });
