@@ -92,7 +92,7 @@ export function addTrust(manager: Manager, namespace: string, options: TrustOpti
       throw new Error(`there is no certificate to serve with yet: ${describe(issuer, namespace)}`);
   });
   const stores = new Map([mutatingWebhookKind, validatingWebhookKind].map((kind) => [kind, cache.store(kind)]));
-  manager.addReadyzCheck('caBundle', believedCheck({ stores, name: webhookConfiguration, trust }));
+  manager.addReadyzCheck('caBundle', believedCheck({ stores, name: webhookConfiguration, authority }));
   return authority;
 }
 

@@ -1,7 +1,9 @@
 import { expect, it } from 'vitest';
+import { CertificateValue } from '../runtime/webhook/certificates.ts';
 import { TrustValue } from './authority.ts';
 import { believedCheck } from './believed-check.ts';
 import { mutatingWebhookKind, type WebhookConfiguration } from './ca-bundle.ts';
+import { issueCa, issueServing } from './certificate.ts';
 
 const base64 = (text: string) => Buffer.from(text).toString('base64');
 const configuration = (...bundles: (string | undefined)[]): WebhookConfiguration => ({
@@ -16,7 +18,10 @@ const configuration = (...bundles: (string | undefined)[]): WebhookConfiguration
 function start() {
   const store = { hasSynced: false, found: undefined as WebhookConfiguration | undefined, get: () => store.found };
   const trust = new TrustValue();
-  return { store, trust, check: believedCheck({ stores: new Map([[mutatingWebhookKind, store]]), name: 'weft', trust }) };
+  const certificates = new CertificateValue();
+  const authority = { trust, certificates };
+  const check = believedCheck({ stores: new Map([[mutatingWebhookKind, store]]), name: 'weft', authority });
+  return { store, trust, certificates, check };
 }
 
 it('waits for the list, and for each webhook of the configuration', () => {
@@ -29,6 +34,21 @@ it('waits for the list, and for each webhook of the configuration', () => {
   store.found = configuration('ca', 'older');
   expect(check).toThrow('yet: hook-1');
   store.found = configuration('ca', 'ca');
+  expect(check).not.toThrow();
+});
+
+it('passes where another replica tells of more or fewer CAs, as long as they vouch for what is shown', async () => {
+  const { store, trust, certificates, check } = start();
+  const nowMs = Date.now();
+  const [ca, other] = [await issueCa({ nowMs, lifetimeMs: 60_000 }), await issueCa({ nowMs, lifetimeMs: 60_000 })];
+  certificates.set(await issueServing(ca, { nowMs, lifetimeMs: 60_000, names: ['weft'] }));
+  trust.set(`${ca.certificate}${other.certificate}`);
+  store.hasSynced = true;
+  store.found = configuration(other.certificate);
+  expect(check).toThrow('yet: hook-0');
+  store.found = configuration('nothing');
+  expect(check).toThrow('yet: hook-0');
+  store.found = configuration(ca.certificate);
   expect(check).not.toThrow();
 });
 

@@ -1,15 +1,18 @@
 import type { ObjectStore } from '../runtime/cache/object-store.ts';
 import type { ObjectName } from '../runtime/object.ts';
 import type { ResourceKind } from '../runtime/resource-kind.ts';
-import type { TrustSource } from './authority.ts';
-import { type WebhookConfiguration, withoutBundle } from './ca-bundle.ts';
+import type { Authority } from './authority.ts';
+import { bundlesOf, type WebhookConfiguration, withoutBundle } from './ca-bundle.ts';
+import { isVouchedFor } from './succession.ts';
+
+type Webhook = NonNullable<WebhookConfiguration['webhooks']>[number];
 
 export interface BelievedCheckOptions {
   /** Where a source keeps the configurations of each kind. */
   readonly stores: ReadonlyMap<ResourceKind<WebhookConfiguration>, Pick<ObjectStore<WebhookConfiguration>, 'hasSynced' | 'get'>>;
   /** The configurations' name. */
   readonly name: ObjectName;
-  readonly trust: TrustSource;
+  readonly authority: Pick<Authority, 'trust' | 'certificates'>;
 }
 
 /**
@@ -17,15 +20,23 @@ export interface BelievedCheckOptions {
  * be made. Once they have been believed it passes for good: proxies must not lose the operator because a field of another object is
  * spoilt. Where there is no configuration there is nothing to believe.
  */
-export function believedCheck({ stores, name, trust }: BelievedCheckOptions): () => void {
+export function believedCheck({ stores, name, authority }: BelievedCheckOptions): () => void {
   const waiting = new Map(stores);
   return () => {
     for (const [kind, store] of waiting) {
       if (!store.hasSynced) throw new Error(`${kind.plural} are not listed yet`);
-      const missing = withoutBundle(store.get(name)?.webhooks ?? [], trust.current ?? '').map((webhook) => webhook.name);
+      const missing = withoutBundle(store.get(name)?.webhooks ?? [], authority.trust.current ?? '')
+        .filter((webhook) => !isBelieved(webhook, authority))
+        .map((webhook) => webhook.name);
       if (missing.length > 0)
         throw new Error(`the leader has not applied caBundle to ${kind.kind} ${name} yet: ${missing.join(', ')}`);
       waiting.delete(kind);
     }
   };
+}
+
+/** While a CA is replaced, replicas may differ for a while in whom they believe besides; what counts is what this one shows. */
+function isBelieved(webhook: Webhook, { certificates }: BelievedCheckOptions['authority']): boolean {
+  const { current } = certificates;
+  return current !== undefined && bundlesOf({ webhooks: [webhook] }).some((bundle) => isVouchedFor(current, bundle));
 }

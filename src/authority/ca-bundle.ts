@@ -92,7 +92,7 @@ export function withoutBundle(webhooks: NonNullable<WebhookConfiguration['webhoo
 }
 
 /** The bundles in PEM that the API server goes by. */
-export function bundlesOf(configuration: DeepReadonly<WebhookConfiguration> | undefined): string[] {
+export function bundlesOf(configuration: DeepReadonly<Pick<WebhookConfiguration, 'webhooks'>> | undefined): string[] {
   const bundles = (configuration?.webhooks ?? []).flatMap(({ clientConfig }) => clientConfig?.caBundle ?? []);
   return [...new Set(bundles)].map((bundle) => Buffer.from(bundle, 'base64').toString('utf8'));
 }

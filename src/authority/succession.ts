@@ -109,6 +109,11 @@ export function certificatesIn(bundle: string): string[] {
   return blocks;
 }
 
+/** Whether whoever trusts a bundle believes this certificate; what of the bundle cannot be read counts for nothing. */
+export function isVouchedFor(pair: Pick<ServingCertificate, 'certificate'>, bundle: string): boolean {
+  return readableIn(bundle).some((certificate) => isOf(pair, { certificate }));
+}
+
 /** From when on clients believe the next certificate, or have lost the one before. */
 function showTime(
   shown: ServingCertificate,
@@ -125,7 +130,7 @@ function showTime(
 }
 
 /** Whether a chain of certificates ends at a CA. */
-function isOf({ certificate }: ServingCertificate, ca: BelievedCa): boolean {
+function isOf({ certificate }: Pick<ServingCertificate, 'certificate'>, ca: Pick<BelievedCa, 'certificate'>): boolean {
   const chain = blocksOf(certificate);
   for (let current = chain.shift(); current !== undefined; ) {
     const below = current;
