@@ -90,7 +90,11 @@ describe.skipIf(!helm)('the webhook configuration of an operator that runs', () 
             ...values,
           ]);
         for (const [what, values, count] of [steps[0]!, ...steps.slice(-2), steps[2]!]) {
-          expect(await upgrade(values), what).toMatchObject({ code: 0 });
+          const { code, stdout } = await upgrade(values);
+          expect(code, what).toBe(0);
+          // The notes are for whoever has just installed it.
+          expect(stdout).toMatch(/serves revision v2 from namespace weft-system.*kubectl label namespace NAME istio.io\/rev=v2/s);
+          expect(stdout).toMatch(/weft\/operator:\S+ is not published.*weft\/init:\S+ is not published/s);
           await isComplete(count);
         }
       });
