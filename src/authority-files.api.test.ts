@@ -16,6 +16,10 @@ const overlapMs = 6_000;
 const lagMs = 1_000;
 const dayMs = 86_400_000;
 
+interface Configuration {
+  readonly webhooks: readonly { readonly clientConfig: { readonly caBundle?: string } }[];
+}
+
 /** What another keeps in a Secret: a certificate for the operator, and its CA. */
 interface Material {
   readonly pair: KeyedCertificate;
@@ -80,7 +84,6 @@ describeApi(
     const rootOf = async () =>
       (await env().rest.request<{ data: Record<string, string> }>({ path: configMapPath })).data['root-cert.pem']!;
     const bundleOf = async () => {
-      type Configuration = { webhooks: { clientConfig: { caBundle?: string } }[] };
       const { webhooks } = await env().rest.request<Configuration>({ path: configurationPath });
       return Buffer.from(webhooks[0]!.clientConfig.caBundle ?? '', 'base64').toString('utf8');
     };
@@ -181,6 +184,43 @@ describeApi(
       expect(failures).toEqual([]);
       expect(shown).toEqual(new Set([fingerprintOf(first), fingerprintOf(second)]));
       expect(clients).toBeGreaterThan(100);
+    });
+  },
+  { crdPaths: ['crds'] },
+);
+
+describeApi(
+  'an operator that goes over from an authority of its own to certificates of others',
+  (env) => {
+    it('is not ready while the other kind leads, and then tells of both CAs', async () => {
+      const root = await mkdtemp(join(tmpdir(), 'authority-files-'));
+      const mount = new MountedSecret(root);
+      const given = await issue();
+      await mount.write(given);
+      const post = (path: string, body: object) => env().rest.request({ method: 'POST', path, body });
+      await post('/api/v1/namespaces', { metadata: { name: 'weft-system' } });
+      await post('/api/v1/namespaces', { metadata: { name: 'shop', labels: { 'istio-injection': 'enabled' } } });
+      const own = await runSecureOperator(env().kubeConfig);
+      await makeWebhookConfiguration(env().rest, 'Mutating', [
+        { name: 'inject.weft.dev', url: `https://127.0.0.1:${own.webhookPort}/inject`, rule: { resources: ['pods'] } },
+      ]);
+      const told = async () => {
+        const { webhooks } = await env().rest.request<Configuration>({ path: configurationPath });
+        const { data } = await env().rest.request<{ data: Record<string, string> }>({ path: configMapPath });
+        return [Buffer.from(webhooks[0]!.clientConfig.caBundle ?? '', 'base64').toString('utf8'), data['root-cert.pem']!];
+      };
+      await eventually(async () => expect((await told())[0]).toContain('BEGIN CERTIFICATE'));
+      const [ownCa] = await told();
+
+      const files = { certificate: join(root, 'tls.crt'), key: join(root, 'tls.key'), ca: join(root, 'ca.crt') };
+      const next = await runSecureOperator(env().kubeConfig, { issuer: { type: 'files', files, overlapMs } });
+      await eventually(async () => expect(await next.readyz('certificate')).toContain('ok'));
+      await eventually(async () => expect(await next.readyz('caBundle')).toContain('the leader has not applied caBundle'));
+      await own.stop();
+      await eventually(async () => expect(await next.readyz('caBundle')).toContain('ok'));
+      await eventually(async () => expect(await told()).toEqual([`${given.ca}${ownCa}`, `${given.ca}${ownCa}`]));
+      await next.stop();
+      await rm(root, { recursive: true });
     });
   },
   { crdPaths: ['crds'] },
