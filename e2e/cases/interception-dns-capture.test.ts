@@ -34,6 +34,10 @@ describe.skipIf(!possible)('a proxy that answers DNS', () => {
       startControlPlane({
         files: {
           'automatic.yaml': [
+            serviceEntry('wild', {
+              ...staticHost('*.wild.example.com', { number: 9000, protocol: 'TCP' }, [{ address: ipv4, port: plain.port }]),
+              addresses: ['203.0.113.77'],
+            }),
             serviceEntry(
               'plain',
               staticHost('plain.example.com', { number: 9000, protocol: 'TCP' }, [{ address: ipv4, port: plain.port }]),
@@ -80,6 +84,7 @@ describe.skipIf(!possible)('a proxy that answers DNS', () => {
     for (const address of await addressesOf('tls')) {
       expect((await call({ to: `${address}:443`, protocol: 'https', host: 'tls.example.com' })).echo?.name, address).toBe('tls');
     }
+    expect(await resolve('any.wild.example.com', 'A', ipv4)).toEqual(['203.0.113.77']);
     // Over TCP a query comes to the name server that it is for.
     for (const host of [ipv4, `[${ipv6}]`]) {
       await keep(startEcho({ name: 'name server', protocol: 'tcp', listen: `${host}:53`, netns }));
