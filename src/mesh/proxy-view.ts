@@ -14,6 +14,8 @@ export interface ProxyTraits {
   readonly interceptionMode: InterceptionMode;
   /** The proxy answers its workload's DNS, so automatic addresses reach the application (Istio's `DNS_CAPTURE`). */
   readonly capturesDns: boolean;
+  /** The proxy must not bind ports below 1024 (Istio's `UNPRIVILEGED_POD`): listeners that it would have to bind there are left out. */
+  readonly isUnprivileged: boolean;
   /**
    * The workload's own addresses, set only where its Sidecar has listeners that are made from them ({@link needsAddresses}):
    * they make a class of each proxy.
@@ -64,6 +66,7 @@ export function traitsOf(node: ProxyNode, sidecar: Sidecar | undefined): ProxyTr
     ipFamilies,
     interceptionMode,
     capturesDns: metadata.DNS_CAPTURE === 'true' || metadata.DNS_CAPTURE === true,
+    isUnprivileged: metadata.UNPRIVILEGED_POD === 'true' || metadata.UNPRIVILEGED_POD === true,
     ...(addresses.length ? { addresses } : {}),
   };
 }
@@ -75,9 +78,11 @@ export function traitsKey({
   ipFamilies,
   interceptionMode,
   capturesDns,
+  isUnprivileged,
   addresses = [],
 }: ProxyTraits): string {
-  return [namespace, dnsDomain, ipFamilies, interceptionMode, capturesDns ? 'dns' : '', ...addresses].join('|');
+  const flags = [capturesDns ? 'dns' : '', isUnprivileged ? 'unprivileged' : ''];
+  return [namespace, dnsDomain, ipFamilies, interceptionMode, ...flags, ...addresses].join('|');
 }
 
 /**
@@ -97,6 +102,11 @@ function needsAddresses(sidecar: Sidecar | undefined, node: Pick<ProxyNode, 'int
 /** Whether the proxy binds an ingress listener's port itself, instead of being handed what was intercepted (Istio's `getBindToPort`). */
 export function bindsIngress({ captureMode }: IngressSpec, { interceptionMode }: Pick<ProxyTraits, 'interceptionMode'>): boolean {
   return captureMode === 'NONE' || (captureMode === 'DEFAULT' && interceptionMode === 'NONE');
+}
+
+/** Whether a proxy may bind a port itself, as Istio's `CanBindToPort` asks: below 1024 Linux asks for a privilege. */
+export function mayBind(port: number, { isUnprivileged }: Pick<ProxyTraits, 'isUnprivileged'>): boolean {
+  return !isUnprivileged || port >= 1024;
 }
 
 /** Whether other hosts reach an address as it stands: not loopback, not link-local, not 'any', no multicast. */

@@ -37,11 +37,11 @@ beforeAll(async () => {
   const ipv4Services = (await addressOf('web', 4)).replace(/\.\d+\.\d+$/, '.0.0/16');
   const askAtOnce = 'curl -sS --max-time 5 http://web.modes/';
   await modes.apply(
-    // Where nothing is captured, the sidecar binds ports itself: those of no application here, and none below 1024.
+    // Where nothing is captured, the sidecar binds ports itself: those of no application here, and none below 1024, where it may not.
     { ...appService('named'), spec: { selector: { app: 'web' }, ports: [{ name: 'http', port: 7070, targetPort: 8080 }] } },
     networking('Sidecar', 'none', {
       workloadSelector: { labels: { app: 'none' } },
-      egress: [{ hosts: ['./named.modes.svc.cluster.local'] }],
+      egress: [{ hosts: ['./named.modes.svc.cluster.local', 'kube-system/*'] }],
     }),
     appService('local'),
     networking('Sidecar', 'local', {
@@ -66,7 +66,13 @@ beforeAll(async () => {
     // Longer than the test waits for its end: it has to end by itself.
     appPod('classic', { annotations: classic, container: ready, spec: { terminationGracePeriodSeconds: 120 } }),
     appPod('tproxy', { annotations: { 'sidecar.istio.io/interceptionMode': 'TPROXY', ...capturesDns }, container: ready }),
-    appPod('none', { annotations: { 'sidecar.istio.io/interceptionMode': 'NONE' }, container: ready }),
+    appPod('none', {
+      annotations: {
+        'sidecar.istio.io/interceptionMode': 'NONE',
+        ...config('proxyMetadata: {ISTIO_META_UNPRIVILEGED_POD: "true"}'),
+      },
+      container: ready,
+    }),
     appPod('dns', { annotations: capturesDns }),
     appPod('past', {
       annotations: {
@@ -167,6 +173,7 @@ describe.each(families)('TPROXY over IPv%i', (family) => {
 
 it('mode NONE has the proxy and no rules', async () => {
   expect(await modes.field('pod/none', '{.spec.initContainers[*].name}')).toBe('istio-proxy');
+  await modes.propagated('sidecar/none');
   expect((await modes.ask('client', urlOf('none', 4))).from).toContain(ipOf('client', 4));
   const seen = await modes.ask('none', 'http://web.modes/');
   expect(seen.pod).toBe('web');

@@ -5,7 +5,7 @@ import { ListenerSchema } from '../../envoy/gen/envoy/config/listener/v3/listene
 import { type Resource, typeUrls } from '../../envoy/resource.ts';
 import type { ConnectionPool } from '../../mesh/connection-pool.ts';
 import type { ObjectKey } from '../../mesh/object-key.ts';
-import { bindsIngress, type ProxyTraits, type ProxyView } from '../../mesh/proxy-view.ts';
+import { bindsIngress, mayBind, type ProxyTraits, type ProxyView } from '../../mesh/proxy-view.ts';
 import type { ServerTls } from '../../mesh/server-tls.ts';
 import { listenerProtocol, type ServiceSpec } from '../../mesh/service.ts';
 import { address, duration } from '../messages.ts';
@@ -38,7 +38,9 @@ export interface InboundPort {
 /** The inbound ports of a proxy, lowest first. A Sidecar's ingress listeners replace what its services declare (Istio's rule). */
 export function inboundPorts(view: ProxyView): InboundPort[] {
   const ports = view.ingress.length ? ingressPorts(view) : servicePorts(view);
-  return ports.sort((a, b) => a.number - b.number);
+  return ports
+    .filter(({ bindsToPort, number }) => !bindsToPort || mayBind(number, view.traits))
+    .sort((a, b) => a.number - b.number);
 }
 
 function ingressPorts({ ingress, inbound, traits, inboundConnectionPool, sidecarKey }: ProxyView): InboundPort[] {

@@ -1,6 +1,6 @@
 import { isIpAddress, isUnixAddress } from '../../api/address.ts';
 import { claimKey } from '../../mesh/address-claims.ts';
-import type { EgressView, ProxyTraits } from '../../mesh/proxy-view.ts';
+import { type EgressView, mayBind, type ProxyTraits } from '../../mesh/proxy-view.ts';
 import {
   endpointAddresses,
   endpointPort,
@@ -74,6 +74,8 @@ export function placementsOf(egress: EgressView, service: Service, port: Service
   const protocol = outboundProtocol(egress, port);
   if (protocol === 'none') return [];
   const base = { port: own?.number ?? port.number, bindsToPort: bindsToPort(egress, traits) };
+  const isSocket = egress.spec.bind !== undefined && isUnixAddress(egress.spec.bind);
+  if (base.bindsToPort && !isSocket && !mayBind(base.port, traits)) return [];
   if (egress.spec.bind) return [{ ...base, binds: [egress.spec.bind], isWildcard: true, cidrs: [] }];
   if (base.bindsToPort) return [{ ...base, binds: loopbackAddresses(traits.ipFamilies), isWildcard: true, cidrs: [] }];
   // The virtual listeners have these to themselves; Envoy refuses a second listener on one address.
