@@ -1,4 +1,5 @@
 import { create, type DescMessage, fromJson, type JsonObject, toBinary } from '@bufbuild/protobuf';
+import { BinaryWriter, WireType } from '@bufbuild/protobuf/wire';
 import { AnySchema } from '@bufbuild/protobuf/wkt';
 import { SocketAddress_Protocol } from '../../envoy/gen/envoy/config/core/v3/address_pb.js';
 import { TrafficDirection } from '../../envoy/gen/envoy/config/core/v3/base_pb.js';
@@ -38,37 +39,13 @@ export function dnsAnswers(service: Service, traits: ProxyTraits): readonly stri
  * @param services those with {@link dnsAnswers}; of one name the first counts
  */
 export function buildDnsListener(view: ProxyView, services: Iterable<Service>): Resource {
-  const answers = new Map<string, readonly string[]>();
+  const domains = new Map<string, Uint8Array>();
   const provenance: ObjectKey[] = [];
   for (const service of services) {
-    if (!answers.has(service.spec.hostname)) answers.set(service.spec.hostname, dnsAnswers(service, view.traits));
-    provenance.push(service.spec.owner);
+    const { hostname, owner } = service.spec;
+    if (!domains.has(hostname)) domains.set(hostname, domainBytes(service, view.traits));
+    provenance.push(owner);
   }
-  const domains = [...answers].sort(([a], [b]) => (a < b ? -1 : 1));
-  const filter = {
-    stat_prefix: 'dns',
-    client_config: {
-      resolver_timeout: lookupTimeout,
-      max_pending_lookups: longestQueue,
-      typed_dns_resolver_config: {
-        name: 'envoy.network.dns_resolver.cares',
-        typed_config: {
-          '@type': 'type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig',
-          // The application's own resolver has put the search domains to the name already.
-          dns_resolver_options: { no_default_search_domain: true },
-        },
-      },
-    },
-    server_config: {
-      inline_dns_table: {
-        virtual_domains: domains.map(([name, addresses]) => ({
-          name,
-          endpoint: { address_list: { address: [...addresses] } },
-          answer_ttl: answerTtl,
-        })),
-      },
-    },
-  };
   const [first, ...others] = loopbackAddresses(view.traits.ipFamilies);
   return seal({
     typeUrl: typeUrls.listener,
@@ -84,13 +61,65 @@ export function buildDnsListener(view: ProxyView, services: Iterable<Service>): 
           name: 'envoy.filters.udp.dns_filter',
           configType: {
             case: 'typedConfig',
-            value: packJson('envoy.extensions.filters.udp.dns_filter.v3.DnsFilterConfig', filter),
+            value: create(AnySchema, { typeUrl: `type.googleapis.com/${filterType}`, value: filterBytes(domains) }),
           },
         }),
       ],
     }),
     provenance: provenance.sort(),
   });
+}
+
+const filterType = 'envoy.extensions.filters.udp.dns_filter.v3.DnsFilterConfig';
+const domainType = 'envoy.data.dns.v3.DnsTable.DnsVirtualDomain';
+/** DnsFilterConfig's `server_config`, its `inline_dns_table`, and the table's `virtual_domains`. */
+const [serverConfigField, tableField, domainsField] = [2, 1, 2];
+
+/** A filter's configuration with the names in order, put together from bytes that each service keeps. */
+function filterBytes(domains: ReadonlyMap<string, Uint8Array>): Uint8Array<ArrayBuffer> {
+  const writer = new BinaryWriter();
+  writer.raw(withoutDomains());
+  writer.tag(serverConfigField, WireType.LengthDelimited).fork();
+  writer.tag(tableField, WireType.LengthDelimited).fork();
+  for (const name of [...domains.keys()].sort()) writer.tag(domainsField, WireType.LengthDelimited).bytes(domains.get(name)!);
+  return writer.join().join().finish();
+}
+
+let plain: Uint8Array | undefined;
+
+function withoutDomains(): Uint8Array {
+  plain ??= encode(filterType, {
+    stat_prefix: 'dns',
+    client_config: {
+      resolver_timeout: lookupTimeout,
+      max_pending_lookups: longestQueue,
+      typed_dns_resolver_config: {
+        name: 'envoy.network.dns_resolver.cares',
+        typed_config: {
+          '@type': 'type.googleapis.com/envoy.extensions.network.dns_resolver.cares.v3.CaresDnsResolverConfig',
+          // The application's own resolver has put the search domains to the name already.
+          dns_resolver_options: { no_default_search_domain: true },
+        },
+      },
+    },
+  });
+  return plain;
+}
+
+const known = new WeakMap<Service, Map<string, Uint8Array>>();
+
+/** What is answered for a service's name: the same for all proxies of its families. */
+function domainBytes(service: Service, traits: ProxyTraits): Uint8Array {
+  const ofService = known.get(service) ?? new Map<string, Uint8Array>();
+  const bytes =
+    ofService.get(traits.ipFamilies) ??
+    encode(domainType, {
+      name: service.spec.hostname,
+      endpoint: { address_list: { address: [...dnsAnswers(service, traits)] } },
+      answer_ttl: answerTtl,
+    });
+  known.set(service, ofService.set(traits.ipFamilies, bytes));
+  return bytes;
 }
 
 /** Queries over TCP go on to the name server that they were for: what is known here is short enough for UDP. */
@@ -126,9 +155,8 @@ function udpAddress(host: string) {
 }
 
 /** By its descriptor rather than generated code: only proxies that answer DNS pay for it. */
-function packJson(name: string, json: JsonObject) {
+function encode(type: string, json: JsonObject): Uint8Array {
   const registry = envoyTypes();
-  const schema: DescMessage = registry.getMessage(name)!;
-  const value = toBinary(schema, fromJson(schema, json, { registry }));
-  return create(AnySchema, { typeUrl: `type.googleapis.com/${name}`, value });
+  const schema: DescMessage = registry.getMessage(type)!;
+  return toBinary(schema, fromJson(schema, json, { registry }));
 }
