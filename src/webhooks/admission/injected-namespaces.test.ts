@@ -50,6 +50,7 @@ it('needs no label where a pod has one, and none of what is going or takes no pa
   for (const [label, value] of [
     ['sidecar.istio.io/inject', 'true'],
     ['istio.io/rev', 'default'],
+    ['security.istio.io/tlsMode', 'disabled'],
     ['security.istio.io/tlsMode', 'istio'],
   ] as const) {
     putPod('shop', { [label]: value });

@@ -2,6 +2,7 @@ import type { Pod } from '../../api/kubernetes/pod.ts';
 import type { ObjectStore } from '../../runtime/cache/object-store.ts';
 import type { DeepReadonly, KubernetesObject } from '../../runtime/object.ts';
 import type { InjectionConfig } from '../injector/config/injection-config.ts';
+import { tlsModeLabel } from '../injector/metadata.ts';
 
 export interface InjectedNamespacesOptions {
   readonly namespaces: ObjectStore<KubernetesObject>;
@@ -68,9 +69,7 @@ function isServed(labels: Readonly<Record<string, string>> = {}, config: Injecti
   return config.enableNamespacesByDefault && serves.includes('default');
 }
 
-/** It asks for a sidecar, or has one. */
+/** It asks for a sidecar, or has one: injectors leave that label, whatever its value. */
 function isInjected({ metadata: { labels = {} } }: DeepReadonly<KubernetesObject>): boolean {
-  return (
-    labels['sidecar.istio.io/inject'] === 'true' || labels['istio.io/rev'] !== undefined || 'security.istio.io/tlsMode' in labels
-  );
+  return labels['sidecar.istio.io/inject'] === 'true' || labels['istio.io/rev'] !== undefined || tlsModeLabel in labels;
 }

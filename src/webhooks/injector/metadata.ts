@@ -12,13 +12,17 @@ import type { Workload } from './workload.ts';
 
 type Texts = Readonly<Record<string, string>>;
 
+/** Istio's label by which clients of its mesh choose what they send to an endpoint; only `istio` has them send mTLS. */
+export const tlsModeLabel = 'security.istio.io/tlsMode';
+
 /** Labels that an injected pod has: what it has of them itself stays. Istio's, which telemetry and clients of the mesh read. */
 export function injectedLabels(labels: Texts, workload: Workload): Record<string, string> {
   const first = (...names: string[]): string | undefined => names.map((name) => labels[name]).find(Boolean);
   const name = first('service.istio.io/canonical-name', 'app.kubernetes.io/name', 'app') ?? workload.name;
   const revision = first('service.istio.io/canonical-revision', 'app.kubernetes.io/version', 'version') ?? 'latest';
   const injected = {
-    'security.istio.io/tlsMode': 'istio',
+    // The sidecar does not terminate mTLS (ADR 0034).
+    [tlsModeLabel]: 'disabled',
     'service.istio.io/canonical-name': asLabel(name),
     'service.istio.io/canonical-revision': revision,
   };

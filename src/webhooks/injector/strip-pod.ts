@@ -1,3 +1,4 @@
+import { tlsModeLabel } from './metadata.ts';
 import { type Container, type Handler, type Pod, type PodMetadata, proxyContainerName } from './pod.ts';
 import { handlersOf, replaceHandlers } from './probes/handlers.ts';
 import {
@@ -19,7 +20,7 @@ export function stripPod(pod: Pod): Pod {
   const status = readRecord<InjectionStatus>(pod, statusAnnotation);
   if (!status) return pod;
   const overrides = readRecord<ContainerOverrides>(pod, overridesAnnotation) ?? {};
-  const record = readRecord<OriginalRecord>(pod, recordAnnotation) ?? { handlers: handlersOfIstio(pod) };
+  const record = readRecord<OriginalRecord>(pod, recordAnnotation) ?? recordOfIstio(pod);
   const { containers: _, initContainers: __, volumes, imagePullSecrets, ...spec } = pod.spec;
   const own = ownContainers(overrides);
   const restore = (list: 'containers' | 'initContainers'): Container[] => {
@@ -79,6 +80,15 @@ function restoreTexts(
     else restored[key] = original;
   }
   return restored;
+}
+
+/**
+ * What Istio's injector changed, as far as it can be told. Whether the label was the pod's own it does not say; either way it
+ * announces a sidecar of Istio's, and that is gone.
+ */
+function recordOfIstio(pod: Pod): OriginalRecord {
+  const announces = pod.metadata?.labels?.[tlsModeLabel] === 'istio';
+  return { handlers: handlersOfIstio(pod), ...(announces && { labels: { [tlsModeLabel]: null } }) };
 }
 
 /** Istio's agent gets the original probes in this variable. */
