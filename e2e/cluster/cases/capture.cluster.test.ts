@@ -44,6 +44,15 @@ beforeAll(async () => {
       egress: [{ hosts: ['./named.modes.svc.cluster.local', 'kube-system/*'] }],
     }),
     appService('local'),
+    networking('Sidecar', 'tproxy', {
+      workloadSelector: { labels: { app: 'tproxy' } },
+      ingress: [
+        { port: { number: 8080, name: 'http', protocol: 'HTTP' } },
+        { port: { number: 9000, name: 'tcp', protocol: 'TCP' } },
+        { port: { number: 8081, name: 'elsewhere', protocol: 'HTTP' }, defaultEndpoint: '127.0.0.1:8080' },
+      ],
+      egress: [{ hosts: ['*/*'] }],
+    }),
     networking('Sidecar', 'local', {
       workloadSelector: { labels: { app: 'local' } },
       ingress: [{ port: { number: 8080, name: 'http', protocol: 'HTTP' }, defaultEndpoint: '[::1]:8080' }],
@@ -164,6 +173,11 @@ describe.each(families)('TPROXY over IPv%i', (family) => {
     expect(await modes.say('tproxy', await addressOf('web', family), 9000)).toMatchObject({ pod: 'web', said: 'hello' });
     // Its sidecar, which is root here, answers its DNS and asks for itself.
     expect(await modes.ask('tproxy', 'http://unknown.mesh.internal/', family)).toMatchObject({ pod: 'web' });
+  });
+
+  it('leads a port elsewhere, where a Sidecar says so', async () => {
+    const from = expect.stringContaining('127.0.0.1');
+    expect(await modes.ask('plain', urlOf('tproxy', family, 8081), family)).toMatchObject({ pod: 'tproxy', from });
   });
 
   it('lets the application reach itself by its Service', async () => {

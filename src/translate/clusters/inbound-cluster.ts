@@ -11,7 +11,7 @@ import { servicesMetadata } from './services-metadata.ts';
 import { pooledProtocolOptions, poolLimits, protocolOptions } from './upstream-options.ts';
 
 /** Where an inbound port leads: to the address that the connection was made to, at a port of its own if it has one, or to a fixed one. */
-type Destination =
+export type Destination =
   | { readonly kind: 'original'; readonly port?: number }
   | { readonly kind: 'fixed'; readonly host: string; readonly port: number };
 
@@ -52,7 +52,7 @@ function discover(name: string, port: InboundPort, traits: ProxyTraits): Cluster
  * Istio's reading of `defaultEndpoint`: loopback of a family that the proxy has, the workload's address of a family, a socket;
  * absent: where the connection was going. A port that the proxy binds itself has no such place, and leads to loopback.
  */
-function destinationOf({ number, defaultEndpoint, bindsToPort }: InboundPort, traits: ProxyTraits): Destination {
+export function destinationOf({ number, defaultEndpoint, bindsToPort }: InboundPort, traits: ProxyTraits): Destination {
   const { ipFamilies } = traits;
   if (defaultEndpoint === undefined)
     return bindsToPort ? { kind: 'fixed', host: loopbackAddresses(ipFamilies)[0], port: number } : { kind: 'original' };

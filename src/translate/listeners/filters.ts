@@ -120,9 +120,9 @@ export const httpInspector: ListenerFilter = create(ListenerFilterSchema, {
   configType: { case: 'typedConfig', value: pack(HttpInspectorSchema, {}) },
 });
 
-/** {@link httpInspector}, but for connections to these ports. */
-export function httpInspectorExcept(ports: readonly number[]): ListenerFilter {
-  if (!ports.length) return httpInspector;
+/** A listener filter, but for connections to these ports. */
+export function exceptOnPorts(filter: ListenerFilter, ports: readonly number[]): ListenerFilter {
+  if (!ports.length) return filter;
   const rules = ports.map((start) =>
     create(ListenerFilterChainMatchPredicateSchema, { rule: { case: 'destinationPortRange', value: { start, end: start + 1 } } }),
   );
@@ -130,7 +130,7 @@ export function httpInspectorExcept(ports: readonly number[]): ListenerFilter {
     rules.length === 1
       ? rules[0]!
       : create(ListenerFilterChainMatchPredicateSchema, { rule: { case: 'orMatch', value: { rules } } });
-  return create(ListenerFilterSchema, { ...httpInspector, filterDisabled });
+  return create(ListenerFilterSchema, { ...filter, filterDisabled });
 }
 
 /** Restores the destination that a connection had before it was redirected. */

@@ -2,8 +2,9 @@ import { create } from '@bufbuild/protobuf';
 import { TrafficDirection } from '../../envoy/gen/envoy/config/core/v3/base_pb.js';
 import { ListenerSchema } from '../../envoy/gen/envoy/config/listener/v3/listener_pb.js';
 import { type Resource, typeUrls } from '../../envoy/resource.ts';
-import type { ProxyView } from '../../mesh/proxy-view.ts';
+import type { ProxyTraits, ProxyView } from '../../mesh/proxy-view.ts';
 import { listenerProtocol } from '../../mesh/service.ts';
+import { destinationOf } from '../clusters/inbound-cluster.ts';
 import { address, duration } from '../messages.ts';
 import {
   blackHoleCluster,
@@ -18,7 +19,7 @@ import {
 } from '../names.ts';
 import { seal } from '../seal.ts';
 import { assembleChains, type ChainDraft } from './filter-chains.ts';
-import { buildTcpProxy, httpInspectorExcept, originalDestination, originalSource } from './filters.ts';
+import { buildTcpProxy, exceptOnPorts, httpInspector, originalDestination, originalSource } from './filters.ts';
 import { type InboundPort, inboundChains } from './inbound-listener.ts';
 
 /** Takes every intercepted outbound connection and hands it to the listener of its original destination. */
@@ -60,8 +61,8 @@ export function buildVirtualInbound(view: ProxyView, ports: readonly InboundPort
       trafficDirection: TrafficDirection.INBOUND,
       listenerFilters: [
         originalDestination,
-        ...(view.traits.interceptionMode === 'TPROXY' ? [originalSource] : []),
-        ...(chains.needsHttpInspector ? [httpInspectorExcept(unsniffedPorts(ports))] : []),
+        ...(view.traits.interceptionMode === 'TPROXY' ? [exceptOnPorts(originalSource, elsewherePorts(ports, view.traits))] : []),
+        ...(chains.needsHttpInspector ? [exceptOnPorts(httpInspector, unsniffedPorts(ports))] : []),
       ],
       listenerFiltersTimeout: duration(chains.needsHttpInspector ? view.config.protocolDetectionTimeoutMs : 0),
       continueOnListenerFiltersTimeout: true,
@@ -77,6 +78,14 @@ export function buildVirtualInbound(view: ProxyView, ports: readonly InboundPort
  */
 function unsniffedPorts(ports: readonly InboundPort[]): number[] {
   return ports.filter(({ protocol, tls }) => tls || listenerProtocol(protocol) === 'tcp').map(({ number }) => number);
+}
+
+/**
+ * Ports that lead to a fixed place: loopback, which nobody reaches from another host's address, or an address of either family, which may not
+ * be the client's.
+ */
+function elsewherePorts(ports: readonly InboundPort[], traits: ProxyTraits): number[] {
+  return ports.filter((port) => destinationOf(port, traits).kind === 'fixed').map(({ number }) => number);
 }
 
 function virtualListener(
