@@ -57,7 +57,7 @@ export function valuesSchema(): Schema {
         annotations: map,
       }),
       meshConfig: anything,
-      injection: optional(injectionConfigSchema as unknown as Schema),
+      injection: injection(),
       webhooks: object({
         injection: object({
           ...{ enabled: flag, failurePolicy, timeoutSeconds },
@@ -85,6 +85,20 @@ export function valuesSchema(): Schema {
       commonLabels: map,
     }),
   };
+}
+
+/** An injection configuration as files have it. */
+function injection(): Schema {
+  const schema = optional(injectionConfigSchema as unknown as Schema);
+  const secret = {
+    type: ['string', 'object'],
+    minLength: 1,
+    properties: { name: text },
+    required: ['name'],
+    additionalProperties: false,
+  };
+  const { imagePullSecrets, ...properties } = schema.properties as Readonly<Record<string, Schema>>;
+  return { ...schema, properties: { ...properties, imagePullSecrets: { ...imagePullSecrets, items: secret } } };
 }
 
 /** What may be laid over defaults: nothing is required, and `null` takes a default away. */

@@ -2,6 +2,7 @@ import type { InterceptionMode } from '../../mesh/proxy.ts';
 import { mergeProxyConfig, type ProxyConfig } from '../../mesh/proxy-config.ts';
 import { defaultCaptureOptions } from '../iptables/capture-options.ts';
 import { type Annotations, readAnnotations } from './annotations/read-annotations.ts';
+import { isIstiosProxy, istiosProxyWarning } from './containers/istios-proxy.ts';
 import { InjectionRefusal, type InjectionRequest } from './injection.ts';
 import { type Container, type Pod, proxyContainerName } from './pod.ts';
 
@@ -51,7 +52,8 @@ export function readSettings(pod: Pod, { config, meshConfig }: InjectionRequest)
   const isNative = annotations['sidecar.istio.io/nativeSidecar'] ?? config.nativeSidecars ?? true;
   const holds = !isNative && proxyConfig.holdApplicationUntilProxyStarts === true;
   const ownProxy = [...pod.spec.containers, ...(pod.spec.initContainers ?? [])].find(({ name }) => name === proxyContainerName);
-  const image = imageOf(annotations, ownProxy) ?? config.proxy.image;
+  const named = imageOf(annotations, ownProxy);
+  const image = named?.image ?? config.proxy.image;
   const isDistroless = /distroless/i.test(image);
   const shell = isDistroless ? '' : config.proxy.shell;
   if (holds && shell === '' && !config.proxy.lifecycle) {
@@ -86,12 +88,17 @@ export function readSettings(pod: Pod, { config, meshConfig }: InjectionRequest)
     rewritesProbes: annotations['sidecar.istio.io/rewriteAppHTTPProbers'] ?? config.rewriteAppHTTPProbe,
     mergesMetrics: annotations['prometheus.istio.io/merge-metrics'] ?? meshConfig.enablePrometheusMerge,
     ...(ownProxy && { ownProxy }),
-    warnings,
+    warnings: named && isIstiosProxy(image) ? [...warnings, `${named.by}: ${istiosProxyWarning(image)}`] : warnings,
   };
 }
 
-/** The image that the pod itself names for its sidecar, if it does. */
-function imageOf(annotations: Annotations, ownProxy: Container | undefined): string | undefined {
+/** The image that the pod itself names for its sidecar, if it does, and where. */
+function imageOf(
+  annotations: Annotations,
+  ownProxy: Container | undefined,
+): { readonly image: string; readonly by: string } | undefined {
   const own = ownProxy?.image;
-  return own !== undefined && own !== 'auto' ? own : annotations['sidecar.istio.io/proxyImage'];
+  if (own !== undefined && own !== 'auto') return { image: own, by: `container ${proxyContainerName}` };
+  const image = annotations['sidecar.istio.io/proxyImage'];
+  return image === undefined ? undefined : { image, by: 'annotation sidecar.istio.io/proxyImage' };
 }

@@ -32,7 +32,27 @@ describe('readInjectionConfig', () => {
     expect(warnings).toEqual(['values.yaml:4:13: injection.nonsense: unknown field, it has no effect']);
   });
 
+  it('takes pull secrets by name and as pods have them', () => {
+    const text = 'imagePullSecrets: [mirror, { name: registry }]';
+    expect(readInjectionConfig(text, 'f')).toMatchObject({
+      config: { imagePullSecrets: ['mirror', 'registry'] },
+      errors: [],
+      warnings: [],
+    });
+  });
+
+  it('warns of an image of Istio’s for the sidecar', () => {
+    const { config, errors, warnings } = readInjectionConfig('proxy:\n  image: docker.io/istio/proxyv2:1.30.3\n', 'f');
+    expect([config.proxy.image, errors]).toEqual(['docker.io/istio/proxyv2:1.30.3', []]);
+    expect(warnings).toEqual([
+      expect.stringMatching(/^f:2:10: proxy\.image: .* upstream Envoy 1\.40 or later, such as docker\.io\/envoyproxy/),
+    ]);
+  });
+
   it.each([
+    ['imagePullSecrets: [{ name: 1 }]', 'f:1:20: imagePullSecrets[0]: must be a string, found 1'],
+    ['imagePullSecrets: [{ name: a, key: b }]', 'f:1:20: imagePullSecrets[0]: must be a string, found a map'],
+    ['imagePullSecrets: {}', 'f:1:19: imagePullSecrets: must be a list, found a map'],
     ['proxy: { image: 1 }', 'f:1:17: proxy.image: must be a string, found 1'],
     ['nativeSidecars: auto', 'f:1:17: nativeSidecars: must be true or false, found the string "auto"'],
     ['ports:\n  status: 0', 'f:2:11: ports.status: must be between 1 and 65535, found 0'],

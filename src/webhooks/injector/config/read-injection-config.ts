@@ -2,6 +2,7 @@ import { LineCounter, parseDocument } from 'yaml';
 import { FindingList, formatFinding, formatPath, Place } from '../../../api/finding.ts';
 import { readLabelSelector } from '../../../api/label-selector.ts';
 import { compileStructure } from '../../../api/structure.ts';
+import { isIstiosProxy, istiosProxyWarning } from '../containers/istios-proxy.ts';
 import { isMore } from '../containers/quantity.ts';
 import { defaultInjectionConfig, type InjectionConfig } from './injection-config.ts';
 import { injectionConfigSchema } from './schema.ts';
@@ -36,7 +37,7 @@ export function readInjectionConfig(text: string, file: string): InjectionConfig
   if (!isMap(content)) return failed(`${at(0)}: expected a map of fields`);
   const isChartValues = isMap(content.injection);
   const given = isChartValues ? (content.injection as Record<string, unknown>) : content;
-  const config = overlay(defaultInjectionConfig, given) as InjectionConfig;
+  const config = withSecretNames(overlay(defaultInjectionConfig, given) as InjectionConfig);
 
   const findings = new FindingList();
   const root = new Place(findings);
@@ -76,6 +77,14 @@ function overlay(base: unknown, given: unknown): unknown {
   return merged;
 }
 
+/** Pull secrets may be written as in a pod's spec, `{name: x}`, too. What is neither stays, to be refused. */
+function withSecretNames(config: InjectionConfig): InjectionConfig {
+  const { imagePullSecrets: secrets } = config as { readonly imagePullSecrets: unknown };
+  if (!Array.isArray(secrets)) return config;
+  const nameOf = (secret: unknown) => (isMap(secret) && Object.keys(secret).join() === 'name' ? secret.name : secret);
+  return { ...config, imagePullSecrets: secrets.map(nameOf) as string[] };
+}
+
 function checkMeaning(config: InjectionConfig, root: Place): void {
   for (const field of ['neverInjectSelector', 'alwaysInjectSelector'] as const) {
     for (const [index, selector] of config[field].entries()) {
@@ -100,6 +109,7 @@ function checkMeaning(config: InjectionConfig, root: Place): void {
       .at('proxy', 'resources', 'requests', resource)
       .error(`must not be more than the limit, which is ${JSON.stringify(limit)}`);
   }
+  if (isIstiosProxy(config.proxy.image)) root.at('proxy', 'image').warning(istiosProxyWarning(config.proxy.image));
   if (!/:\d{1,5}$/.test(config.xds.address)) root.at('xds', 'address').error('must be HOST:PORT');
 }
 

@@ -125,7 +125,7 @@ export const injectionConfigSchema = record({
   }),
   imagePullPolicy: Type.String({ description: "Of the sidecar and of istio-init. Empty: Kubernetes' default." }),
   imagePullSecrets: Type.Array(Type.String({ minLength: 1 }), {
-    description: 'Names of secrets that are added to injected pods.',
+    description: 'Names of secrets that are added to injected pods; in a file also as `{name: …}`.',
   }),
   defaultTemplates: Type.Array(Type.String({ minLength: 1 }), {
     description: 'The templates of a pod that names none in inject.istio.io/templates.',
