@@ -8,6 +8,7 @@ import type { Manager } from './runtime/manager/manager.ts';
 import { WebhookServer } from './runtime/webhook/server.ts';
 import { certified } from './trust.ts';
 import { createInjectionHandler, type InjectionHandlerOptions } from './webhooks/admission/injection-handler.ts';
+import { type ParticipationOptions, participation } from './webhooks/admission/participation.ts';
 import { meshSurroundings } from './webhooks/validator/mesh-surroundings.ts';
 import { createValidationHandler } from './webhooks/validator/validation-handler.ts';
 
@@ -27,18 +28,17 @@ export function addAdmission(manager: Manager, mesh: Mesh, authority: Authority,
   const { cache, client, clock, logger, registry } = manager;
   const { bind, prepare, ...injection } = options;
   const server = new WebhookServer({ certificates: authority.certificates, bind, maxBodyBytes, clock, logger, registry });
-  const inject = createInjectionHandler({
-    ...injection,
+  const known: ParticipationOptions = {
     meshConfig: () => mesh.config,
     namespaces: cache.store(namespaceKind),
     readNamespace: (name, signal) => client.getLive(namespaceKind, name, { signal }),
-    ...{ clock, logger, registry },
-  });
+  };
+  const inject = createInjectionHandler({ ...injection, ...known, meshConfig: () => mesh.config, clock, logger, registry });
   server.register('/inject', inject);
   // Istio's webhook configurations carry variables in the path: /inject/cluster/CLUSTER/net/NETWORK.
   server.register('/inject/*', inject);
   const [pods, workloadEntries] = [cache.store(podKind), cache.store(workloadEntryKind)];
-  server.register('/validate', createValidationHandler(meshSurroundings({ mesh, pods, workloadEntries })));
+  server.register('/validate', createValidationHandler(meshSurroundings({ mesh, pods, workloadEntries }), participation(known)));
   manager.add({
     name: server.name,
     // Ends last: the API server goes on asking until it has heard that this replica is gone.

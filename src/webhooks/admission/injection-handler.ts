@@ -1,10 +1,7 @@
 import type { Registry } from 'prom-client';
 import type { MeshConfig } from '../../mesh/mesh-config.ts';
-import { matchesSelector } from '../../runtime/cache/label-selector.ts';
-import type { ObjectStore } from '../../runtime/cache/object-store.ts';
 import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
-import type { KubernetesObject } from '../../runtime/object.ts';
 import {
   type AdmissionHandler,
   type AdmissionRequest,
@@ -20,18 +17,15 @@ import type { Pod } from '../injector/pod.ts';
 import { askedFor } from './asked-for.ts';
 import { createInjectionMetrics } from './injection-metrics.ts';
 import { diffObjects } from './json-patch.ts';
+import { type ParticipationOptions, takesPart, whyLeftOut } from './participation.ts';
 
-export interface InjectionHandlerOptions {
+export interface InjectionHandlerOptions extends Pick<ParticipationOptions, 'namespaces' | 'readNamespace'> {
   /** The injector. */
   readonly inject: (request: InjectionRequest) => InjectionResult;
   /** In force at the moment of a request. */
   readonly config: () => InjectionConfig;
   readonly meshConfig: () => MeshConfig;
   readonly shapeBootstrap?: InjectionRequest['shapeBootstrap'];
-  /** Where a source keeps the namespaces up to date. */
-  readonly namespaces: ObjectStore<KubernetesObject>;
-  /** The namespace as the API server has it now; undefined if there is none. */
-  readonly readNamespace: (name: string, signal: AbortSignal) => Promise<KubernetesObject | undefined>;
   readonly clock: Clock;
   readonly logger: Logger;
   readonly registry: Registry;
@@ -57,7 +51,7 @@ export function createInjectionHandler(options: InjectionHandlerOptions): Admiss
       ...(options.shapeBootstrap && { shapeBootstrap: options.shapeBootstrap }),
     });
     // No CA would come to it and no configuration: with a sidecar it would wait for ever.
-    return result.outcome === 'skipped' || takesPart(namespace, meshConfig) ? result : leftOut(namespace);
+    return result.outcome === 'skipped' || takesPart(namespace.labels, meshConfig) ? result : leftOut(namespace);
   };
 
   /** A pod is only left out by what the API server says now: its webhook rules may know of a label that the watch has yet to bring. */
@@ -116,14 +110,8 @@ export function createInjectionHandler(options: InjectionHandlerOptions): Admiss
   };
 }
 
-/** Whether objects and pods of a namespace count in the mesh, by its labels. */
-function takesPart({ labels }: Namespace, { discoverySelectors }: MeshConfig): boolean {
-  return discoverySelectors.length === 0 || discoverySelectors.some((selector) => matchesSelector(selector, labels));
-}
-
 function leftOut({ name }: Namespace): Extract<InjectionResult, { outcome: 'skipped' }> {
-  const reason = `no entry of the mesh config's discoverySelectors matches the labels of namespace ${name}`;
-  return { outcome: 'skipped', policy: outsidePolicy, reason };
+  return { outcome: 'skipped', policy: outsidePolicy, reason: whyLeftOut(name) };
 }
 
 function namespaceOf({

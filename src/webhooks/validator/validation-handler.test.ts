@@ -1,19 +1,30 @@
 import { afterEach, beforeEach, describe, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { namespaceKind } from '../../api/kubernetes/namespace.ts';
 import { podKind } from '../../api/kubernetes/pod.ts';
 import { workloadEntryKind } from '../../api/workload-entry/kind.ts';
+import type { KubernetesObject } from '../../runtime/object.ts';
 import type { AdmissionHandler, AdmissionRequest, AdmissionResponse } from '../../runtime/webhook/admission.ts';
 import { parseObjects, startTestMesh, type TestMesh } from '../../testing/load-mesh.ts';
+import { participation } from '../admission/participation.ts';
 import { meshSurroundings } from './mesh-surroundings.ts';
 import { createValidationHandler } from './validation-handler.ts';
 
 let world: TestMesh;
 let handle: AdmissionHandler;
+let live: KubernetesObject | undefined;
+let reads: string[];
 beforeEach(async () => {
   world = await startTestMesh();
+  [live, reads] = [undefined, []];
   const { mesh, cache } = world;
+  const readNamespace = async (name: string) => {
+    reads.push(name);
+    return live;
+  };
   handle = createValidationHandler(
     meshSurroundings({ mesh, pods: cache.store(podKind), workloadEntries: cache.store(workloadEntryKind) }),
+    participation({ meshConfig: () => mesh.config, namespaces: cache.store(namespaceKind), readNamespace }),
   );
 });
 afterEach(() => world.stop());
@@ -169,5 +180,47 @@ spec: {workloadSelector: {labels: {app: web}}, configPatches: [{applyTo: CLUSTER
       entry(`{hosts: [${hosts.map(() => '"-"').join(', ')}], ports: [{number: 80, name: http, protocol: HTTP}]}`),
     );
     expect(refused).toMatchObject({ type: 'denied', message: expect.stringMatching(/; and 40 more$/) });
+  });
+});
+
+describe('of namespaces that discoverySelectors leave out', () => {
+  const leftOut = {
+    type: 'allowed',
+    warnings: ["Weft does not read it: no entry of the mesh config's discoverySelectors matches the labels of namespace shop"],
+  };
+  const shop = (labels: Record<string, string>): KubernetesObject => ({
+    apiVersion: 'v1',
+    kind: 'Namespace',
+    metadata: { name: 'shop', namespace: '', labels },
+  });
+  beforeEach(() => {
+    world.mesh.setConfig({ ...world.mesh.config, discoverySelectors: [{ matchLabels: { mesh: 'weft' } }] });
+  });
+
+  it('objects pass with a word, whatever is in them', async () => {
+    await world.apply(shop({ mesh: 'istio' }));
+    expect(await ask(entry(good))).toEqual(leftOut);
+    expect(await ask(entry('{hosts: []}'))).toEqual(leftOut);
+    expect(await ask(entry('{hosts: []}'), { operation: 'UPDATE', oldObject: parse(entry(good)) })).toEqual(leftOut);
+    expect(await ask(entry(good), { operation: 'UPDATE', oldObject: parse(entry(good)) })).toEqual({ type: 'allowed' });
+    expect(reads).toEqual([]);
+  });
+
+  it('those of one that is taken in are reviewed, from the moment that its label or the selectors change', async () => {
+    await world.apply(shop({ mesh: 'weft' }));
+    expect(await ask(entry('{hosts: []}'))).toMatchObject({ type: 'denied' });
+    await world.apply(shop({}));
+    expect(await ask(entry('{hosts: []}'))).toEqual(leftOut);
+    world.mesh.setConfig({ ...world.mesh.config, discoverySelectors: [] });
+    expect(await ask(entry('{hosts: []}'))).toMatchObject({ type: 'denied' });
+    expect(reads).toEqual([]);
+  });
+
+  it('the API server is asked about one that the watch has not brought yet', async () => {
+    live = shop({ mesh: 'weft' });
+    expect(await ask(entry('{hosts: []}'))).toMatchObject({ type: 'denied' });
+    live = shop({});
+    expect(await ask(entry('{hosts: []}'))).toEqual(leftOut);
+    expect(reads).toEqual(['shop', 'shop']);
   });
 });

@@ -4,6 +4,7 @@ import { compileObject } from '../../controllers/compile-object.ts';
 import type { Compiled } from '../../controllers/fragment-reconciler.ts';
 import type { KubernetesObject } from '../../runtime/object.ts';
 import { type AdmissionHandler, type AdmissionRequest, allowed, denied, errored } from '../../runtime/webhook/admission.ts';
+import { whyLeftOut } from '../admission/participation.ts';
 import { type Claiming, findClaimedHosts, findIdleSelector, type Selecting, type Surroundings } from './surprises.ts';
 
 /** How many warnings one answer holds, and how long each may be: the API server cuts off what is more. */
@@ -18,19 +19,25 @@ const maxErrors = 20;
  * with warnings; with such, too, about what else is there (a host that another object claims, a selector that matches nothing now).
  *
  * An update that leaves the spec as it was is always allowed: an object that was let in before the webhook was there must still be able
- * to lose a finalizer.
+ * to lose a finalizer. So is every object of a namespace that takes no part in the mesh: it is another's, an Istio's beside Weft, perhaps.
+ * @param takesPart whether objects of a namespace count
  */
-export function createValidationHandler(surroundings: Surroundings): AdmissionHandler {
-  return (request) => {
+export function createValidationHandler(
+  surroundings: Surroundings,
+  takesPart: (namespace: string, signal: AbortSignal) => Promise<boolean>,
+): AdmissionHandler {
+  return async (request, { signal }) => {
     const kind = request.kind && meshKindOf(`${request.kind.group}/${request.kind.version}`, request.kind.kind);
     if (!kind || request.subResource || (request.operation !== 'CREATE' && request.operation !== 'UPDATE')) return allowed();
     const object = withPlace(request);
     if (!object) return errored(400, `the review holds no ${kind.kind} with metadata`);
     if (object.metadata.deletionTimestamp !== undefined || isSameSpec(request)) return allowed();
 
+    const { namespace } = object.metadata;
+    if (!(await takesPart(namespace, signal))) return allowed({ warnings: [`Weft does not read it: ${whyLeftOut(namespace)}`] });
+
     const findings = checkObject(kind, object);
-    if (hasErrors(findings))
-      return denied(describe(`${kind.kind} ${object.metadata.namespace}/${object.metadata.name}`, findings));
+    if (hasErrors(findings)) return denied(describe(`${kind.kind} ${namespace}/${object.metadata.name}`, findings));
     const said = [
       ...findings.map(formatFinding),
       ...describeMeaning(compileObject(kind, object), object, surroundings),
