@@ -2,7 +2,7 @@ import { existsSync, readdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { describe, expect, it } from 'vitest';
 import { chartFolder, findHelm, runHelm, templateArgs } from './helm.ts';
-import { parseManifests } from './renders.ts';
+import { type Manifest, parseManifests } from './renders.ts';
 
 /** `npm run golden` rewrites every expectation. */
 const isUpdate = process.env.UPDATE_GOLDEN === '1';
@@ -50,6 +50,11 @@ describe.skipIf(!helm)('the chart', () => {
       'drainSeconds=45',
       /drainSeconds \(45\) has to be less than terminationGracePeriodSeconds \(45\)/,
     ],
+    [
+      'names for a certificate that is not Weft’s',
+      'certificates.existingSecret=tls,certificates.names={a.example}',
+      /certificates.existingSecret \(tls\) has to come with its names/,
+    ],
   ])('refuses %s', async (_, set, problem) => {
     const { code, stderr } = await runHelm(helm!, templateArgs('--set', set));
     expect(code).toBe(1);
@@ -58,6 +63,7 @@ describe.skipIf(!helm)('the chart', () => {
 
   it.each([
     ['no tags, as helm writes an empty list', 'revisionTags={}'],
+    ['no tags at all', 'revisionTags=null'],
     ['a setting that is taken away', 'injection.enableNamespacesByDefault=null'],
   ])('takes %s for none', async (_, set) => {
     const { code, stdout } = await runHelm(helm!, templateArgs('--set', set));
@@ -66,6 +72,23 @@ describe.skipIf(!helm)('the chart', () => {
       parseManifests(text).filter(({ kind }) => kind.endsWith('WebhookConfiguration')),
     );
     expect(given).toEqual(plain);
+  });
+
+  it('has defaults for what is taken away as a whole', async () => {
+    const { code, stdout, stderr } = await runHelm(
+      helm!,
+      templateArgs('--set', 'injection=null,commonLabels=null,podLabels=null'),
+    );
+    expect(stderr).toBe('');
+    expect(code).toBe(0);
+    expect(stdout).toMatch(/ignoredNamespaces:\n *- weft-system\n *init:/);
+  });
+
+  it('leaves the number of replicas to an autoscaler, and keeps the disruption budget', async () => {
+    const { stdout } = await runHelm(helm!, templateArgs('--set', 'replicas=null'));
+    const manifests = parseManifests(stdout) as (Manifest & { spec?: object })[];
+    expect(manifests.find(({ kind }) => kind === 'Deployment')!.spec).not.toHaveProperty('replicas');
+    expect(manifests.map(({ kind }) => kind)).toContain('PodDisruptionBudget');
   });
 
   it('never holds a caBundle or a secret', async () => {

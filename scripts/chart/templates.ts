@@ -48,7 +48,12 @@ export function crdTemplates(folder: string): GeneratedFile[] {
       `  annotations:\n${keep}`,
       `  {{- if .Values.crds.keep }}\n  annotations:\n${keep}  {{- end }}\n`,
     );
-    const text = `${generatedFrom(`crds/${file}`)}{{- if .Values.crds.enabled }}\n${switched}{{- end }}\n`;
+    const labelled = switched.replace(
+      /^ {2}labels:\n(?: {4}.*\n)+/m,
+      '  labels:\n    {{- include "weft.crdLabels" . | nindent 4 }}\n',
+    );
+    if (labelled === switched) throw new Error(`${file} has no labels`);
+    const text = `${generatedFrom(`crds/${file}`)}{{- if .Values.crds.enabled }}\n${labelled}{{- end }}\n`;
     return { path: `templates/crds/${file}`, text };
   });
 }

@@ -13,7 +13,7 @@
 
 {{/* The ConfigMap by which pods get the CA, in each namespace that has injected ones. */}}
 {{- define "weft.caConfigMap" -}}
-{{- dig "xds" "caConfigMap" (printf "%s-ca-root-cert" (include "weft.name" .)) .Values.injection }}
+{{- dig "xds" "caConfigMap" (printf "%s-ca-root-cert" (include "weft.name" .)) (.Values.injection | default dict) }}
 {{- end }}
 
 {{/* By which the pods of this release are selected; never changes. */}}
@@ -22,14 +22,36 @@ app.kubernetes.io/name: weft
 app.kubernetes.io/instance: {{ include "weft.name" . }}
 {{- end }}
 
+{{/* Labels of everything. commonLabels never replace one of the chart's own: things are selected by those. */}}
 {{- define "weft.labels" -}}
-{{ include "weft.selectorLabels" . }}
-app.kubernetes.io/part-of: weft
-app.kubernetes.io/version: {{ .Chart.AppVersion | quote }}
-app.kubernetes.io/managed-by: {{ .Release.Service }}
-helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
-{{- with .Values.commonLabels }}
-{{ toYaml . }}
+{{ include "weft.labelsWith" (list . dict dict) }}
+{{- end }}
+
+{{/* The same with others: context, labels that count for more than the chart's own, labels that count for less. */}}
+{{- define "weft.labelsWith" -}}
+{{- $root := index . 0 }}
+{{- $own := include "weft.selectorLabels" $root | fromYaml }}
+{{- $_ := set $own "app.kubernetes.io/part-of" "weft" }}
+{{- $_ := set $own "app.kubernetes.io/version" $root.Chart.AppVersion }}
+{{- $_ := set $own "app.kubernetes.io/managed-by" $root.Release.Service }}
+{{- $_ := set $own "helm.sh/chart" (printf "%s-%s" $root.Chart.Name $root.Chart.Version | replace "+" "_") }}
+{{- merge dict (index . 1 | default dict) $own (index . 2 | default dict) ($root.Values.commonLabels | default dict) | toYaml }}
+{{- end }}
+
+{{/* Of CRDs, which are no release's own. */}}
+{{- define "weft.crdLabels" -}}
+{{- merge (dict "app.kubernetes.io/name" "weft" "app.kubernetes.io/part-of" "weft") (.Values.commonLabels | default dict) | toYaml }}
+{{- end }}
+
+{{/* Of what is of one revision. */}}
+{{- define "weft.revisionLabels" -}}
+{{ include "weft.labelsWith" (list . (dict "istio.io/rev" (include "weft.revision" .)) dict) }}
+{{- end }}
+
+{{/* Pull secrets of the operator's image, names and {name: …} alike: context. */}}
+{{- define "weft.imagePullSecrets" -}}
+{{- range .Values.imagePullSecrets }}
+- name: {{ kindIs "map" . | ternary . (dict "name" .) | dig "name" "" | quote }}
 {{- end }}
 {{- end }}
 
@@ -43,7 +65,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/* Namespaces that webhooks never look at: a cluster, and the operator itself, must start without them. */}}
 {{- define "weft.ignoredNamespaces" -}}
-{{- prepend (.Values.injection.ignoredNamespaces | default list) .Release.Namespace | uniq | toJson }}
+{{- prepend ((.Values.injection | default dict).ignoredNamespaces | default list) .Release.Namespace | uniq | toJson }}
 {{- end }}
 
 {{/* A namespace selector's expressions that keep webhooks away from those. */}}
@@ -61,7 +83,7 @@ helm.sh/chart: {{ printf "%s-%s" .Chart.Name .Chart.Version | replace "+" "_" }}
 
 {{/* Without the empty one, which is all that `--set 'revisionTags={}'` holds. */}}
 {{- define "weft.revisionTags" -}}
-{{- compact .Values.revisionTags | toJson }}
+{{- compact (.Values.revisionTags | default list) | toJson }}
 {{- end }}
 
 {{/* What a namespace or pod says to be served by this release. */}}
