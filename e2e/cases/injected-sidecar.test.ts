@@ -1,5 +1,6 @@
 import { createServer as createHttp2Server, type Http2Server } from 'node:http2';
 import { afterEach, describe, expect, it } from 'vitest';
+import { envoyComponents } from '../../src/webhooks/injector/annotations/envoy-components.ts';
 import { defaultInjectionConfig, type InjectionConfig } from '../../src/webhooks/injector/config/injection-config.ts';
 import type { Container } from '../../src/webhooks/injector/pod.ts';
 import { formatAddress } from '../env/address.ts';
@@ -216,6 +217,9 @@ describe.skipIf((await findEnvoy()) === undefined)('an injected sidecar', () => 
       status: 503,
       body: 'not ready: clusters pending, listeners pending\n',
     });
+    const { body: levels } = await makeCall({ to: `127.0.0.1:${config.ports.admin}`, path: '/logging', method: 'POST' });
+    const components = [...levels.matchAll(/^ +(\S+): /gm)].map(([, name]) => name!);
+    expect(components.sort(), levels).toEqual([...envoyComponents].sort());
   });
 
   it('holds its application until it is ready, and asks its clients to leave when its pod ends', {

@@ -1,7 +1,7 @@
 import { addBack, additionsOf, injectedPartsOf } from './additions.ts';
 import { asRefusal, captureOptions, isCapturedInbound } from './capture.ts';
 import { checkPod } from './check-pod.ts';
-import { missingVolumes } from './containers/volumes.ts';
+import { missingVolumes, refuseTakenVolumes } from './containers/volumes.ts';
 import { InjectionRefusal, type InjectionRequest, type InjectionResult, type JsonMap } from './injection.ts';
 import { injectedAnnotations, injectedLabels, writeAccount } from './metadata.ts';
 import { type MergedMetrics, mergeMetrics } from './metrics.ts';
@@ -76,7 +76,7 @@ function injectSidecar(
   const probes = probesOf(preview, settings, request);
   const metrics = mergeMetrics(original.metadata?.annotations ?? {}, settings, ownPorts(settings, request));
   const sidecar = buildSidecar({ pod: preview, workload, settings, request, probes: probes.targets, metrics: metrics?.target });
-  refuseTakenVolumes(base.spec, sidecar.piece);
+  refuseTakenVolumes(base.spec, sidecar.piece.spec.volumes ?? [], settings);
 
   const merged = layTemplates(base, steps, sidecar.piece);
   const injected = forceProxyUser(mergeOwnContainers(merged.spec, own), settings);
@@ -132,12 +132,6 @@ function probesOf(pod: Pod, settings: InjectionSettings, request: InjectionReque
   if (!settings.rewritesProbes) return { pod, targets: [], originals: {}, handlers: [], warnings: [] };
   const { statusPort, isNative } = settings;
   return rewriteProbes(pod, { statusPort, isNative, uncaptured: ownPorts(settings, request) });
-}
-
-function refuseTakenVolumes(base: PodSpec, piece: { readonly spec: Pick<PodSpec, 'volumes'> }): void {
-  const taken = base.volumes?.find(({ name }) => piece.spec.volumes?.some((volume) => volume.name === name));
-  if (taken)
-    throw new InjectionRefusal(`it has a volume named ${taken.name} itself, which is the name of an injected one; rename it`);
 }
 
 /** A native sidecar is an init container, and Kubernetes has no pod of init containers alone. */

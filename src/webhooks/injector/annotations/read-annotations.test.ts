@@ -1,4 +1,5 @@
 import { describe, expect, it } from 'vitest';
+import { shown } from '../../../api/structure.ts';
 import { readAnnotations } from './read-annotations.ts';
 import { type AnnotationName, annotationTable } from './table.ts';
 
@@ -39,7 +40,9 @@ const good: { readonly [Name in AnnotationName]: readonly (readonly [text: strin
   ],
   'sidecar.istio.io/proxyImage': [
     ['envoy', 'envoy'],
-    ['r.example.com:5000/a/b:v1@sha256:00', 'r.example.com:5000/a/b:v1@sha256:00'],
+    [`r.example.com:5000/a/b__c:v1.Z_-@sha256:${'0'.repeat(64)}`, `r.example.com:5000/a/b__c:v1.Z_-@sha256:${'0'.repeat(64)}`],
+    ['[2001:db8::1]:5000/envoy', '[2001:db8::1]:5000/envoy'],
+    ['Mirror/envoy', 'Mirror/envoy'],
   ],
   'sidecar.istio.io/proxyCPU': [
     ['100m', '100m'],
@@ -61,10 +64,21 @@ const good: { readonly [Name in AnnotationName]: readonly (readonly [text: strin
     ['misc:error,config:trace', 'misc:error,config:trace'],
   ],
   'sidecar.istio.io/userVolume': [
-    ['{"a":{"emptyDir":{}}}', { a: { emptyDir: {} } }],
-    ['[]', {}],
+    ['{"a":{"emptyDir":{}}}', [{ name: 'a', emptyDir: {} }]],
+    ['[{"name":"a","csi":{"driver":"x"}}]', [{ name: 'a', csi: { driver: 'x' } }]],
+    ['[]', []],
   ],
-  'sidecar.istio.io/userVolumeMount': [['[{"name":"a","mountPath":"/a"}]', { a: { mountPath: '/a' } }]],
+  'sidecar.istio.io/userVolumeMount': [
+    ['{"a":{"mountPath":"/a","readOnly":true}}', [{ name: 'a', mountPath: '/a', readOnly: true }]],
+    // Two mounts of one volume.
+    [
+      '[{"name":"a","mountPath":"/x","subPath":"s"},{"name":"a","mountPath":"/y"}]',
+      [
+        { name: 'a', mountPath: '/x', subPath: 's' },
+        { name: 'a', mountPath: '/y' },
+      ],
+    ],
+  ],
   'sidecar.istio.io/bootstrapOverride': [['my-bootstrap.v1', 'my-bootstrap.v1']],
   'sidecar.istio.io/nativeSidecar': [
     ['true', true],
@@ -121,6 +135,18 @@ const bad: { readonly [Name in AnnotationName]: readonly (readonly [text: string
   'sidecar.istio.io/proxyImage': [
     ['', 'expected a reference to an image'],
     ['a b', 'expected a reference'],
+    ['Envoy:v1::x@@', 'its name is in lower case'],
+    ['r.example.com/Envoy:v1', 'its name is in lower case'],
+    ['envoy:', 'expected a reference'],
+    ['envoy:.v1', 'expected a reference'],
+    ['envoy//x', 'expected a reference'],
+    ['https://r.example.com/envoy', 'expected a reference'],
+    ['a'.repeat(256), 'no more than 255 characters'],
+    ['0'.repeat(64), 'expected a reference'],
+    ['envoy@sha256:00', 'expected a reference'],
+    [`envoy@sha256:${'0'.repeat(63)}`, 'is not a digest'],
+    [`envoy@md5:${'0'.repeat(32)}`, 'is not a digest'],
+    [`envoy@sha256:${'A'.repeat(64)}`, 'is not a digest'],
   ],
   'sidecar.istio.io/proxyCPU': [
     ['lots', 'expected a quantity such as 100m or 128Mi'],
@@ -137,15 +163,27 @@ const bad: { readonly [Name in AnnotationName]: readonly (readonly [text: string
   'sidecar.istio.io/componentLogLevel': [
     ['debug', 'expected COMPONENT:LEVEL'],
     ['http:loud', 'found "http:loud"'],
+    ['foo:debug', 'Envoy has no component "foo"; it has a2a, admin,'],
+    ['http:debug,', 'found ""'],
   ],
   'sidecar.istio.io/userVolume': [
     ['{', 'it is not JSON'],
     ['"a"', 'expected a JSON map'],
     ['{"A_b":{}}', '"A_b" is not the name of a volume'],
     ['{"a":1}', 'volume a: expected a map, found 1'],
+    ['{"a":{"emptydir":{}}}', 'volume a: Kubernetes has no source of volumes named "emptydir"; it has emptyDir'],
+    ['{"a":{"hostpath":{"path":"/x"},"emptyDir":{}}}', 'named "hostpath"; it has hostPath'],
+    ['{"a":{}}', 'volume a: expected one source, such as emptyDir or configMap; found none'],
+    ['{"a":{"emptyDir":{},"secret":{}}}', 'found emptyDir and secret'],
+    ['{"a":{"secret":null}}', 'volume a: secret: expected a map, found null'],
+    ['[{"name":"a","emptyDir":{}},{"name":"a","emptyDir":{}}]', 'volume a: it stands there twice'],
   ],
   'sidecar.istio.io/userVolumeMount': [
     ['{"a":{}}', 'volume a: mountPath must be an absolute path'],
+    ['{"a":{"mountPath":"/a:b"}}', 'without a colon'],
+    ['{"a":{"mountPath":"/a","readonly":true}}', 'no field of mounts named "readonly"; it has readOnly'],
+    ['{"a":{"mountPath":"/a","readOnly":"true"}}', 'readOnly: expected a boolean, found "true"'],
+    ['{"a":{"name":"b","mountPath":"/a"}}', 'to mount a volume twice, write a list'],
     ['[{"mountPath":"/a"}]', 'nothing is not the name'],
   ],
   'sidecar.istio.io/bootstrapOverride': [['My Config', 'expected the name of an object']],
@@ -188,7 +226,7 @@ describe('annotations', () => {
   it.each(names.flatMap((name) => bad[name].map(([text, reason]) => [name, text, reason] as const)))(
     '%s: %j is refused',
     (name, text, reason) => {
-      expect(() => readAnnotations({ [name]: text })).toThrow(`invalid value ${JSON.stringify(text)} for annotation ${name}: `);
+      expect(() => readAnnotations({ [name]: text })).toThrow(`invalid value ${shown(text)} for annotation ${name}: `);
       expect(() => readAnnotations({ [name]: text })).toThrow(reason);
     },
   );

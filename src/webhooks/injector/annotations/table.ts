@@ -16,9 +16,8 @@ import {
   readQuantity,
   readRanges,
   readRangesOrAll,
-  readVolumeMap,
-  readVolumeMounts,
 } from './values.ts';
+import { readVolumeMounts, readVolumes } from './volumes.ts';
 
 const readProxyConfigText = (text: string): ReadProxyConfig => {
   const read = parseProxyConfig(text);
@@ -46,7 +45,7 @@ export const annotationTable = {
   'sidecar.istio.io/proxyMemoryLimit': readQuantity,
   'sidecar.istio.io/logLevel': readLogLevel,
   'sidecar.istio.io/componentLogLevel': readComponentLogLevel,
-  'sidecar.istio.io/userVolume': readVolumeMap,
+  'sidecar.istio.io/userVolume': readVolumes,
   'sidecar.istio.io/userVolumeMount': readVolumeMounts,
   'sidecar.istio.io/bootstrapOverride': readObjectName,
   'sidecar.istio.io/nativeSidecar': readBoolean,

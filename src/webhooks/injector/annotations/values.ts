@@ -1,5 +1,6 @@
 import { subnetProblem } from '../../../api/address.ts';
-import { isDnsLabel } from '../../../api/hostname.ts';
+import { envoyComponents } from './envoy-components.ts';
+import { imageProblem } from './image-reference.ts';
 
 /** Thrown by a reader of an annotation's value: what is wrong with it, and what is expected. */
 export class BadValue extends Error {}
@@ -86,15 +87,18 @@ export const readLogLevel: ValueReader<string> = oneOf(...logLevels);
 export const readComponentLogLevel: ValueReader<string> = (text) => {
   for (const part of text === '' ? [] : text.split(',')) {
     const [component = '', level = '', ...rest] = part.split(':');
-    if (rest.length || !/^[a-z][a-z0-9_]*$/.test(component) || !(logLevels as readonly string[]).includes(level))
+    if (rest.length || component === '' || !(logLevels as readonly string[]).includes(level))
       throw new BadValue(`expected COMPONENT:LEVEL,… with a level of ${logLevels.join(', ')}; found ${JSON.stringify(part)}`);
+    if (!envoyComponents.has(component))
+      throw new BadValue(`Envoy has no component ${JSON.stringify(component)}; it has ${[...envoyComponents].join(', ')}`);
   }
   return text;
 };
 
-/** A reference to an image; what a container runtime could not read at all is refused. */
+/** A reference to an image, which a kubelet can read. */
 export const readImage: ValueReader<string> = (text) => {
-  if (text.length > 1024 || !/^[a-zA-Z0-9][\w.\-/:@+]*$/.test(text)) throw new BadValue('expected a reference to an image');
+  const problem = imageProblem(text);
+  if (problem !== undefined) throw new BadValue(problem);
   return text;
 };
 
@@ -111,42 +115,3 @@ export const readNames: ValueReader<string[]> = (text) => {
   if (names.includes('')) throw new BadValue('expected names divided by commas');
   return names;
 };
-
-/** A map from the name of a volume to a part of a pod, in JSON; a list of maps that hold their `name` is taken too. */
-export const readVolumeMap: ValueReader<Record<string, Record<string, unknown>>> = (text) => {
-  let value: unknown;
-  try {
-    value = JSON.parse(text);
-  } catch (error) {
-    throw new BadValue(`it is not JSON: ${error instanceof Error ? error.message : String(error)}`);
-  }
-  const entries: [unknown, unknown][] = Array.isArray(value)
-    ? value.map((entry) => [isMap(entry) ? entry.name : undefined, entry])
-    : isMap(value)
-      ? Object.entries(value)
-      : [];
-  if (!isMap(value) && !Array.isArray(value)) throw new BadValue('expected a JSON map from the name of a volume to its content');
-  const read: Record<string, Record<string, unknown>> = {};
-  for (const [name, content] of entries) {
-    if (typeof name !== 'string' || !isDnsLabel(name) || name !== name.toLowerCase())
-      throw new BadValue(`${JSON.stringify(name) ?? 'nothing'} is not the name of a volume`);
-    if (!isMap(content)) throw new BadValue(`volume ${name}: expected a map, found ${JSON.stringify(content)}`);
-    const { name: _, ...rest } = content;
-    read[name] = rest;
-  }
-  return read;
-};
-
-/** {@link readVolumeMap}, each with the path at which it is mounted. */
-export const readVolumeMounts: ValueReader<Record<string, Record<string, unknown>>> = (text) => {
-  const mounts = readVolumeMap(text);
-  for (const [name, { mountPath }] of Object.entries(mounts)) {
-    if (typeof mountPath !== 'string' || !mountPath.startsWith('/'))
-      throw new BadValue(`volume ${name}: mountPath must be an absolute path`);
-  }
-  return mounts;
-};
-
-function isMap(value: unknown): value is Record<string, unknown> {
-  return typeof value === 'object' && value !== null && !Array.isArray(value);
-}

@@ -57,6 +57,10 @@ describe('readInjectionConfig', () => {
     ['nativeSidecars: auto', 'f:1:17: nativeSidecars: must be true or false, found the string "auto"'],
     ['ports:\n  status: 0', 'f:2:11: ports.status: must be between 1 and 65535, found 0'],
     ['ipFamilies: both', 'f:1:13: ipFamilies: must be one of auto, ipv4, ipv6, dual; found "both"'],
+    ['proxy: { image: "Envoy:v1" }', 'f:1:17: proxy.image: expected a reference to an image'],
+    ['init: { image: a b }', 'f:1:16: init.image: expected a reference to an image'],
+    ['proxy: { logLevel: loud }', 'f:1:20: proxy.logLevel: expected one of trace,'],
+    ['proxy: { componentLogLevel: "foo:debug" }', 'proxy.componentLogLevel: Envoy has no component "foo"'],
     ['xds: { address: weft }', 'f:1:17: xds.address: must be HOST:PORT'],
     [
       'proxy: { resources: { requests: { cpu: "3" } } }',

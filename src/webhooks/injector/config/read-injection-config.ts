@@ -2,6 +2,7 @@ import { LineCounter, parseDocument } from 'yaml';
 import { FindingList, formatFinding, formatPath, Place } from '../../../api/finding.ts';
 import { readLabelSelector } from '../../../api/label-selector.ts';
 import { compileStructure } from '../../../api/structure.ts';
+import { BadValue, readComponentLogLevel, readImage, readLogLevel, type ValueReader } from '../annotations/values.ts';
 import { isIstiosProxy, istiosProxyWarning } from '../containers/istios-proxy.ts';
 import { isMore } from '../containers/quantity.ts';
 import { defaultInjectionConfig, type InjectionConfig } from './injection-config.ts';
@@ -110,7 +111,22 @@ function checkMeaning(config: InjectionConfig, root: Place): void {
       .error(`must not be more than the limit, which is ${JSON.stringify(limit)}`);
   }
   if (isIstiosProxy(config.proxy.image)) root.at('proxy', 'image').warning(istiosProxyWarning(config.proxy.image));
+  const { proxy } = config;
+  checkValue(readImage, proxy.image, root.at('proxy', 'image'));
+  checkValue(readImage, config.init.image, root.at('init', 'image'));
+  checkValue(readLogLevel, proxy.logLevel, root.at('proxy', 'logLevel'));
+  checkValue(readComponentLogLevel, proxy.componentLogLevel, root.at('proxy', 'componentLogLevel'));
   if (!/:\d{1,5}$/.test(config.xds.address)) root.at('xds', 'address').error('must be HOST:PORT');
+}
+
+/** What may stand in an annotation may stand here, and nothing else: a sidecar would not start. */
+function checkValue(read: ValueReader<unknown>, text: string, place: Place): void {
+  try {
+    read(text);
+  } catch (error) {
+    if (!(error instanceof BadValue)) throw error;
+    place.error(error.message);
+  }
 }
 
 function isMap(value: unknown): value is Record<string, unknown> {

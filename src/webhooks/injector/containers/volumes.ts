@@ -35,28 +35,43 @@ export function volumesOf(
   ];
   const volumes = mounted.map(({ volume }) => volume);
   const mounts = mounted.map(({ mount }) => mount);
-  for (const [name, source] of Object.entries(annotations['sidecar.istio.io/userVolume'] ?? {})) {
-    if (volumes.some((volume) => volume.name === name))
-      throw refusal('userVolume', name, 'it is the name of a volume of the sidecar itself');
-    volumes.push({ name, ...source });
+  for (const volume of annotations['sidecar.istio.io/userVolume'] ?? []) {
+    if (volumes.some(({ name }) => volume.name === name))
+      throw refusal('userVolume', volume.name, 'it is the name of a volume of the sidecar itself');
+    volumes.push(volume);
   }
-  for (const [name, mount] of Object.entries(annotations['sidecar.istio.io/userVolumeMount'] ?? {})) {
-    const { mountPath } = mount as { readonly mountPath: string };
-    const other = mounts.find((each) => each.mountPath === mountPath);
-    if (other) throw refusal('userVolumeMount', name, `${mountPath} is where volume ${other.name} is mounted`);
-    mounts.push({ name, ...mount, mountPath });
+  for (const mount of annotations['sidecar.istio.io/userVolumeMount'] ?? []) {
+    const other = mounts.find(({ mountPath }) => mountPath === mount.mountPath);
+    if (other) throw refusal('userVolumeMount', mount.name, `${mount.mountPath} is where volume ${other.name} is mounted`);
+    mounts.push(mount);
   }
   return { volumes, mounts };
 }
 
 /** A volume that is mounted and not there may come from another webhook; if none has it, the API server does not say who wanted it. */
 export function missingVolumes({ annotations }: InjectionSettings, { volumes = [] }: PodSpec): string[] {
-  return Object.keys(annotations['sidecar.istio.io/userVolumeMount'] ?? {})
+  const mounted = new Set(annotations['sidecar.istio.io/userVolumeMount']?.map(({ name }) => name));
+  return [...mounted]
     .filter((name) => !volumes.some((volume) => volume.name === name))
     .map(
       (name) =>
         `annotation sidecar.istio.io/userVolumeMount: there is no volume ${name} yet, neither in the pod nor in sidecar.istio.io/userVolume`,
     );
+}
+
+/**
+ * Throws an {@link InjectionRefusal} where the pod has a volume with the name of one that is to be injected.
+ * @param base as it was before
+ * @param injected the names that {@link volumesOf} gave
+ */
+export function refuseTakenVolumes(base: PodSpec, injected: readonly Named[], { annotations }: InjectionSettings): void {
+  const taken = base.volumes?.find(({ name }) => injected.some((volume) => volume.name === name));
+  if (!taken) return;
+  if (annotations['sidecar.istio.io/userVolume']?.some(({ name }) => name === taken.name)) {
+    const remedy = 'to have that one in the sidecar, name it in sidecar.istio.io/userVolumeMount alone';
+    throw refusal('userVolume', taken.name, `the pod has a volume of that name itself; ${remedy}`);
+  }
+  throw new InjectionRefusal(`it has a volume named ${taken.name} itself, which is the name of an injected one; rename it`);
 }
 
 function refusal(annotation: 'userVolume' | 'userVolumeMount', volume: string, reason: string): InjectionRefusal {
