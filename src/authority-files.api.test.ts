@@ -5,6 +5,7 @@ import { join } from 'node:path';
 import { connect } from 'node:tls';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { issueCa, issueServing, type KeyedCertificate } from './authority/certificate.ts';
+import { readTold } from './authority/told-bundle.ts';
 import { describeApi } from './runtime/testing/describe-api.ts';
 import { eventually } from './runtime/testing/eventually.ts';
 import { makeWebhookConfiguration, runSecureOperator, type SecureOperator } from './testing/secure-operator.ts';
@@ -168,7 +169,7 @@ describeApi(
       await replicas[1]!.stop();
       replicas[1] = await start(1, replicas[1]!.webhookPort);
       await replicas[1].xdsTls;
-      await eventually(async () => expect(await replicas[1]!.readyz('webhooks')).toContain('ok'));
+      await eventually(async () => expect(await replicas[1]!.readyz('webhooks')).toMatch(/\bok\b/));
       await eventually(makePod);
       expect(await bundleOf()).toContain(first.ca);
       restarting = false;
@@ -190,37 +191,71 @@ describeApi(
 );
 
 describeApi(
-  'an operator that goes over from an authority of its own to certificates of others',
+  'an installation whose certificates come to be issued by another',
   (env) => {
-    it('is not ready while the other kind leads, and then tells of both CAs', async () => {
-      const root = await mkdtemp(join(tmpdir(), 'authority-files-'));
-      const mount = new MountedSecret(root);
-      const given = await issue();
-      await mount.write(given);
+    let root: string;
+    beforeAll(async () => {
+      root = await mkdtemp(join(tmpdir(), 'authority-files-'));
       const post = (path: string, body: object) => env().rest.request({ method: 'POST', path, body });
       await post('/api/v1/namespaces', { metadata: { name: 'weft-system' } });
       await post('/api/v1/namespaces', { metadata: { name: 'shop', labels: { 'istio-injection': 'enabled' } } });
-      const own = await runSecureOperator(env().kubeConfig);
       await makeWebhookConfiguration(env().rest, 'Mutating', [
-        { name: 'inject.weft.dev', url: `https://127.0.0.1:${own.webhookPort}/inject`, rule: { resources: ['pods'] } },
+        { name: 'inject.weft.dev', url: 'https://127.0.0.1:1/inject', rule: { resources: ['nothing'] } },
       ]);
-      const told = async () => {
-        const { webhooks } = await env().rest.request<Configuration>({ path: configurationPath });
-        const { data } = await env().rest.request<{ data: Record<string, string> }>({ path: configMapPath });
-        return [Buffer.from(webhooks[0]!.clientConfig.caBundle ?? '', 'base64').toString('utf8'), data['root-cert.pem']!];
-      };
-      await eventually(async () => expect((await told())[0]).toContain('BEGIN CERTIFICATE'));
-      const [ownCa] = await told();
+    });
+    afterAll(() => rm(root, { recursive: true }));
 
-      const files = { certificate: join(root, 'tls.crt'), key: join(root, 'tls.key'), ca: join(root, 'ca.crt') };
-      const next = await runSecureOperator(env().kubeConfig, { issuer: { type: 'files', files, overlapMs } });
-      await eventually(async () => expect(await next.readyz('certificate')).toContain('ok'));
-      await eventually(async () => expect(await next.readyz('caBundle')).toContain('the leader has not applied caBundle'));
-      await own.stop();
-      await eventually(async () => expect(await next.readyz('caBundle')).toContain('ok'));
-      await eventually(async () => expect(await told()).toEqual([`${given.ca}${ownCa}`, `${given.ca}${ownCa}`]));
-      await next.stop();
-      await rm(root, { recursive: true });
+    /** What API servers and pods are told. */
+    const told = async () => {
+      const { webhooks } = await env().rest.request<Configuration>({ path: configurationPath });
+      const { data } = await env().rest.request<{ data: Record<string, string> }>({ path: configMapPath });
+      return [Buffer.from(webhooks[0]!.clientConfig.caBundle ?? '', 'base64').toString('utf8'), data['root-cert.pem']!];
+    };
+    const runWithFiles = async ({ pair, ca }: Material) => {
+      const folder = await mkdtemp(join(root, 'files-'));
+      await new MountedSecret(folder).write({ pair, ca });
+      const file = (name: string) => join(folder, name);
+      const files = { certificate: file('tls.crt'), key: file('tls.key'), ca: file('ca.crt') };
+      return runSecureOperator(env().kubeConfig, { issuer: { type: 'files', files, overlapMs: 60_000 } });
+    };
+    /** As a rolling update does: the old replica leads and serves until the new one is ready. */
+    const replace = async (old: SecureOperator, make: () => Promise<SecureOperator>) => {
+      const [before] = await told();
+      const next = await make();
+      for (const check of ['certificate', 'caBundle', 'webhooks', 'xds'])
+        await eventually(async () => expect(await next.readyz(check)).toMatch(/\bok\b/), 30_000);
+      const [ofOld, ofNext] = [readTold(before!)[0]!.certificate, await ownCaOf(next)];
+      // The old one leads, and tells pods of both, too.
+      await eventually(async () => {
+        for (const bundle of await told()) expect([bundle.includes(ofOld), bundle.includes(ofNext)]).toEqual([true, true]);
+      });
+      await old.stop();
+      // The new one leads; the former CA has its time.
+      await eventually(async () => {
+        for (const bundle of await told()) {
+          const [first, ...former] = readTold(bundle);
+          expect(first).toEqual({ certificate: ofNext });
+          expect(former).toContainEqual({ certificate: ofOld, untilMs: expect.any(Number) });
+        }
+      });
+      return next;
+    };
+    /** The CA of those that pods are told of that vouches for what is shown. */
+    const ownCaOf = async (operator: SecureOperator) => {
+      const address = await operator.xdsTls;
+      for (const { certificate } of readTold((await told())[0]!))
+        if (await shownAt(address, certificate).catch(() => undefined)) return certificate;
+      throw new Error('nothing vouches for what is shown');
+    };
+
+    it('gets a ready replica of the new kind while the old kind leads, there, further and back', async () => {
+      const own = await runSecureOperator(env().kubeConfig);
+      await eventually(async () => expect((await told())[1]).toContain('BEGIN CERTIFICATE'));
+      const given = await replace(own, async () => runWithFiles(await issue()));
+      const others = await replace(given, async () => runWithFiles(await issue()));
+      await env().rest.request({ method: 'DELETE', path: '/api/v1/namespaces/weft-system/secrets/weft-authority' });
+      const back = await replace(others, () => runSecureOperator(env().kubeConfig));
+      await back.stop();
     });
   },
   { crdPaths: ['crds'] },

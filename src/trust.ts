@@ -2,16 +2,18 @@ import { type Authority, type TrustSource, waitForCertificate } from './authorit
 import { secretKind } from './authority/authority-secret.ts';
 import type { AuthorityTimes } from './authority/authority-times.ts';
 import { believedCheck } from './authority/believed-check.ts';
+import { BundleAddition } from './authority/bundle-addition.ts';
 import { bundlesOf, CaBundle, mutatingWebhookKind, validatingWebhookKind } from './authority/ca-bundle.ts';
 import { type AuthorityFiles, createFileAuthority } from './authority/file-authority.ts';
+import { MissingSecret } from './authority/missing-secret.ts';
 import { configMapKind, RootConfigMap } from './authority/root-config-map.ts';
 import { SecretAuthority } from './authority/secret-authority.ts';
 import { SecretRotation } from './authority/secret-rotation.ts';
+import { ToldTrust } from './authority/told-trust.ts';
 import { aborted } from './runtime/abort.ts';
 import { informerSource } from './runtime/cache/informer-source.ts';
 import { Controller } from './runtime/controller.ts';
 import { enqueueRequestForObject, enqueueRequestsFromMapFunc } from './runtime/event-handler.ts';
-import { eachTerm } from './runtime/manager/each-term.ts';
 import type { Manager } from './runtime/manager/manager.ts';
 import type { ObjectName } from './runtime/object.ts';
 import type { Reconciler } from './runtime/reconciler.ts';
@@ -60,39 +62,52 @@ export function addTrust(manager: Manager, namespace: string, options: TrustOpti
   // Nothing that serves the mesh waits for these: the first certificate comes from a leader, who is elected after the first lists.
   manager.add({ name: 'source of the authority', group: 'cache', start: (signal) => source.start(signal) });
 
-  let authority: Authority;
+  const configurations = [mutatingWebhookKind, validatingWebhookKind].map((kind) => ({ kind, store: cache.store(kind) }));
+  const stores = configurations.map(({ store }) => store);
+  let own: Authority;
   if (issuer.type === 'files') {
     // Not from the ConfigMaps: whoever may write in one namespace would be believed in all of them.
     const published = async (signal: AbortSignal) => {
-      const stores = [mutatingWebhookKind, validatingWebhookKind].map((kind) => cache.store(kind));
       await Promise.all(stores.map((store) => store.waitForSync(signal)));
       return stores.flatMap((store) => bundlesOf(store.get(webhookConfiguration)));
     };
     const files = createFileAuthority({ ...issuer, published, clock, logger, registry });
     for (const part of files.parts) manager.add(part);
-    authority = files;
+    own = files;
   } else {
     const secret = `${namespace}/${issuer.secretName}`;
     const store = cache.store(secretKind);
     const shared = new SecretAuthority({ store, secret, logger });
     manager.add({ name: 'authority', group: 'server', start: (signal) => aborted(signal).then(() => shared.close()) });
     const rotation = () => new SecretRotation({ client: manager.client, store, authority: shared, clock, ...issuer });
-    addDuty(manager, { name: 'authority', kind: secretKind, reconciler: rotation, first: () => [secret] });
-    authority = shared;
+    const first = () => [secret];
+    addDuty(manager, { name: 'authority', kind: secretKind, reconciler: rotation, first });
+    const provision = () => new MissingSecret({ store, rotation: rotation(), clock });
+    addDuty(manager, { name: 'missing authority', group: 'everyReplica', kind: secretKind, reconciler: provision, first });
+    own = shared;
   }
-  const { trust } = authority;
-  for (const kind of [mutatingWebhookKind, validatingWebhookKind]) {
-    const reconciler = () => new CaBundle({ kind, store: cache.store(kind), client: manager.client, trust, clock });
+  const overlapMs = issuer.type === 'files' ? issuer.overlapMs : issuer.times.caOverlapMs;
+  const trust = new ToldTrust({ own: own.trust, stores, name: webhookConfiguration, overlapMs, clock });
+  manager.add(trust);
+  const authority: Authority = { certificates: own.certificates, trust };
+  for (const { kind, store } of configurations) {
+    const shared = { kind, store, client: manager.client, clock };
     const first = () => [webhookConfiguration];
-    addDuty(manager, { name: `caBundle of ${kind.plural}`, kind, reconciler, first, trust });
+    const keep = () => new CaBundle({ ...shared, trust });
+    addDuty(manager, { name: `caBundle of ${kind.plural}`, kind, reconciler: keep, first, changes: [trust] });
+    const add = () => new BundleAddition({ ...shared, authority: own });
+    const changes = [own.trust, own.certificates];
+    addDuty(manager, {
+      ...{ name: `own CA in ${kind.plural}`, group: 'everyReplica', kind, reconciler: add, first, changes },
+    });
   }
   addRootConfigMaps(manager, rootConfigMap, trust, injected);
   manager.addReadyzCheck('certificate', () => {
     if (!authority.certificates.current)
       throw new Error(`there is no certificate to serve with yet: ${describe(issuer, namespace)}`);
   });
-  const stores = new Map([mutatingWebhookKind, validatingWebhookKind].map((kind) => [kind, cache.store(kind)]));
-  manager.addReadyzCheck('caBundle', believedCheck({ stores, name: webhookConfiguration, authority }));
+  const byKind = new Map(configurations.map(({ kind, store }) => [kind, store]));
+  manager.addReadyzCheck('caBundle', believedCheck({ stores: byKind, name: webhookConfiguration, authority }));
   return authority;
 }
 
@@ -117,13 +132,15 @@ function addRootConfigMaps(
     toNames: ({ namespace }) => [namespace],
     reconciler: () => new RootConfigMap({ name, key, store, client, trust, needsRoot, clock }),
     first: () => injected.list(),
-    trust,
+    changes: [trust],
     joined: (enqueue) => injected.onChange(enqueue),
   });
 }
 
 interface Duty {
   readonly name: string;
+  /** Default: the leader's, from its election on. */
+  readonly group?: 'leader' | 'everyReplica';
   /** Whose objects are watched; the cache holds just those that matter. */
   readonly kind: ResourceKind;
   /** What to reconcile when one of them changes. Default: it. */
@@ -132,38 +149,38 @@ interface Duty {
   readonly reconciler: () => Reconciler;
   /** What to reconcile at the beginning, whether it is there or not; asked again at each use. */
   readonly first: () => Iterable<ObjectName>;
-  /** When this changes, all of {@link first} is reconciled again. */
-  readonly trust?: TrustSource;
+  /** When one of these changes, all of {@link first} is reconciled again. */
+  readonly changes?: readonly { onChange(listener: () => void): () => void }[];
   /** Other reasons to reconcile; the returned function ends that. */
   readonly joined?: (enqueue: (name: ObjectName) => void) => () => void;
 }
 
-/** A controller that runs while this replica leads. It begins when what it reads is there, however long that takes. */
-function addDuty(manager: Manager, { name, kind, toNames, reconciler, first, trust, joined }: Duty): void {
+/** A controller that begins when what it reads is there, however long that takes. */
+function addDuty(manager: Manager, duty: Duty): void {
+  const { name, group = 'leader', kind, toNames, reconciler, first, changes = [], joined } = duty;
   const { cache, clock, logger, registry } = manager;
-  manager.add(
-    eachTerm(name, () => ({
-      async start(signal) {
-        const synced = cache.store(kind).waitForSync(signal);
-        await synced.catch(() => {});
-        if (signal.aborted) return;
-        const controller = new Controller({ name, group: 'leader', reconciler: reconciler(), clock, logger, registry });
-        const handler = toNames ? enqueueRequestsFromMapFunc(({ metadata }) => toNames(metadata)) : enqueueRequestForObject;
-        controller.watch(informerSource(cache, kind), handler);
-        const enqueue = (each: ObjectName) => controller.enqueue(each);
-        const enqueueAll = () => {
-          for (const each of first()) enqueue(each);
-        };
-        const ends = [trust?.onChange(enqueueAll), joined?.(enqueue)];
-        enqueueAll();
-        await controller.start(signal);
-        for (const end of ends) end?.();
-      },
-    })),
-  );
+  manager.add({
+    ...{ name, group },
+    async start(signal) {
+      const synced = cache.store(kind).waitForSync(signal);
+      await synced.catch(() => {});
+      if (signal.aborted) return;
+      const controller = new Controller({ name, group, reconciler: reconciler(), clock, logger, registry });
+      const handler = toNames ? enqueueRequestsFromMapFunc(({ metadata }) => toNames(metadata)) : enqueueRequestForObject;
+      controller.watch(informerSource(cache, kind), handler);
+      const enqueue = (each: ObjectName) => controller.enqueue(each);
+      const enqueueAll = () => {
+        for (const each of first()) enqueue(each);
+      };
+      const ends = [...changes.map((each) => each.onChange(enqueueAll)), joined?.(enqueue)];
+      enqueueAll();
+      await controller.start(signal);
+      for (const end of ends) end?.();
+    },
+  });
 }
 
 function describe(issuer: TrustOptions['issuer'], namespace: string): string {
   if (issuer.type === 'files') return `${issuer.files.certificate} was not read`;
-  return `the leader has not made Secret ${namespace}/${issuer.secretName}`;
+  return `nobody has made Secret ${namespace}/${issuer.secretName}`;
 }

@@ -2,10 +2,7 @@ import type { ObjectStore } from '../runtime/cache/object-store.ts';
 import type { ObjectName } from '../runtime/object.ts';
 import type { ResourceKind } from '../runtime/resource-kind.ts';
 import type { Authority } from './authority.ts';
-import { bundlesOf, type WebhookConfiguration, withoutBundle } from './ca-bundle.ts';
-import { isVouchedFor } from './succession.ts';
-
-type Webhook = NonNullable<WebhookConfiguration['webhooks']>[number];
+import { believes, type WebhookConfiguration, withoutBundle } from './ca-bundle.ts';
 
 export interface BelievedCheckOptions {
   /** Where a source keeps the configurations of each kind. */
@@ -23,20 +20,18 @@ export interface BelievedCheckOptions {
 export function believedCheck({ stores, name, authority }: BelievedCheckOptions): () => void {
   const waiting = new Map(stores);
   return () => {
+    const shown = authority.certificates.current;
     for (const [kind, store] of waiting) {
       if (!store.hasSynced) throw new Error(`${kind.plural} are not listed yet`);
       const missing = withoutBundle(store.get(name)?.webhooks ?? [], authority.trust.current ?? '')
-        .filter((webhook) => !isBelieved(webhook, authority))
+        // While a CA is replaced, replicas may differ for a while in whom they believe besides; what counts is what this one shows.
+        .filter((webhook) => !shown || !believes(webhook, shown))
         .map((webhook) => webhook.name);
       if (missing.length > 0)
-        throw new Error(`the leader has not applied caBundle to ${kind.kind} ${name} yet: ${missing.join(', ')}`);
+        throw new Error(
+          `nobody has applied the CA of this replica as caBundle to ${kind.kind} ${name} yet: ${missing.join(', ')}`,
+        );
       waiting.delete(kind);
     }
   };
-}
-
-/** While a CA is replaced, replicas may differ for a while in whom they believe besides; what counts is what this one shows. */
-function isBelieved(webhook: Webhook, { certificates }: BelievedCheckOptions['authority']): boolean {
-  const { current } = certificates;
-  return current !== undefined && bundlesOf({ webhooks: [webhook] }).some((bundle) => isVouchedFor(current, bundle));
 }

@@ -5,12 +5,16 @@ import type { Clock } from '../runtime/clock.ts';
 import type { DeepReadonly, KubernetesObject } from '../runtime/object.ts';
 import type { ReconcileContext, Reconciler, Request, Result } from '../runtime/reconciler.ts';
 import type { ResourceKind } from '../runtime/resource-kind.ts';
+import type { ServingCertificate } from '../runtime/webhook/certificates.ts';
 import type { TrustSource } from './authority.ts';
+import { isVouchedFor } from './succession.ts';
 
 /** An admissionregistration.k8s.io/v1 MutatingWebhookConfiguration or ValidatingWebhookConfiguration, as far as it is read here. */
 export interface WebhookConfiguration extends KubernetesObject {
   readonly webhooks?: readonly { readonly name: string; readonly clientConfig?: { readonly caBundle?: string } }[];
 }
+
+type Webhook = NonNullable<WebhookConfiguration['webhooks']>[number];
 
 const webhookConfiguration = {
   group: 'admissionregistration.k8s.io',
@@ -89,6 +93,11 @@ export class CaBundle implements Reconciler {
 export function withoutBundle(webhooks: NonNullable<WebhookConfiguration['webhooks']>, bundle: string) {
   const caBundle = caBundleOf(bundle);
   return webhooks.filter(({ clientConfig }) => clientConfig?.caBundle !== caBundle);
+}
+
+/** Whether the API server believes a webhook that shows this certificate. */
+export function believes(webhook: DeepReadonly<Webhook>, shown: ServingCertificate): boolean {
+  return bundlesOf({ webhooks: [webhook] }).some((bundle) => isVouchedFor(shown, bundle));
 }
 
 /** The bundles in PEM that the API server goes by. */

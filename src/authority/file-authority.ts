@@ -91,7 +91,7 @@ class FileSuccession implements Runnable {
   }
 
   async start(signal: AbortSignal): Promise<void> {
-    const { published, clock } = this.#options;
+    const { published, clock, overlapMs } = this.#options;
     const told = await published(signal).catch((error: unknown) => {
       if (!signal.aborted) throw error;
       return [];
@@ -99,7 +99,7 @@ class FileSuccession implements Runnable {
     await this.#watcher.waitForReady(signal);
     const pair = this.#watcher.current;
     if (signal.aborted || !pair) return;
-    this.#advance(beginSuccession({ pair, bundle: this.#bundle }, told, clock.now()));
+    this.#advance(beginSuccession({ pair, bundle: this.#bundle }, told, { nowMs: clock.now(), overlapMs }));
     await aborted(signal);
     this.#succession = undefined;
     this.#cancel();

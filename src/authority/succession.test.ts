@@ -37,7 +37,7 @@ class Files {
 
   constructor(texts: AuthorityTexts, published: string[] = []) {
     this.texts = texts;
-    this.#succession = beginSuccession(texts, published, startMs);
+    this.#succession = beginSuccession(texts, published, { nowMs: startMs, overlapMs });
     this.at(0);
   }
 
@@ -141,7 +141,7 @@ describe('certificates in files', () => {
 
   it('take effect at once without an overlap', () => {
     const at = (hour: number) => startMs + hour * hourMs;
-    const begun = beginSuccession(ofOld(), [], startMs);
+    const begun = beginSuccession(ofOld(), [], { nowMs: startMs, overlapMs: 0 });
     const { succession, trust, showsAtMs } = advanceSuccession(begun, ofNew(), { nowMs: at(1), overlapMs: 0 });
     expect([succession.shown, trust, showsAtMs]).toEqual([next[0], newCa.certificate, undefined]);
   });
@@ -155,6 +155,21 @@ describe('a process that begins in the middle', () => {
     expect(files.at(2).trust).toEqual([newCa.certificate]);
   });
 
+  it('believes a former CA no longer than the process before it would have', () => {
+    const first = new Files(ofNew(), [oldCa.certificate]).at(0.5);
+    expect(first.dueHour).toBe(2);
+    const begin = (hour: number, published: string) => {
+      const at = { nowMs: startMs + hour * hourMs, overlapMs };
+      return advanceSuccession(beginSuccession(ofNew(), [published], at), ofNew(), at);
+    };
+    const second = begin(1.5, first.last.trust);
+    expect(certificatesIn(second.trust)).toEqual([newCa.certificate, oldCa.certificate]);
+    expect((second.dueAtMs - startMs) / hourMs).toBe(2);
+    expect(begin(2, second.trust).trust).toBe(newCa.certificate);
+    const forged = first.last.trust.replace('until 2026', 'until 2090');
+    expect((begin(1, forged).dueAtMs - startMs) / hourMs).toBe(3);
+  });
+
   it('begins with nothing else where clients know the same', () => {
     expect(new Files(ofOld(), [oldCa.certificate]).last.trust).toBe(oldCa.certificate);
   });
@@ -162,10 +177,8 @@ describe('a process that begins in the middle', () => {
   it('forgets a CA that has ended', () => {
     const files = new Files(ofOld(), [newCa.certificate]);
     expect(files.trust).toEqual([oldCa.certificate, newCa.certificate]);
-    const ended = advanceSuccession(beginSuccession(ofOld(), [newCa.certificate], startMs + lifetimeMs), ofOld(), {
-      nowMs: startMs + lifetimeMs,
-      overlapMs,
-    });
+    const late = { nowMs: startMs + lifetimeMs, overlapMs };
+    const ended = advanceSuccession(beginSuccession(ofOld(), [newCa.certificate], late), ofOld(), late);
     expect(ended.trust).toBe(oldCa.certificate);
   });
 });

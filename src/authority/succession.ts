@@ -1,6 +1,7 @@
 import { X509Certificate } from 'node:crypto';
 import type { ServingCertificate } from '../runtime/webhook/certificates.ts';
 import { isIssuedBy } from './certificate.ts';
+import { joinBundles, readTold, writeFormer } from './told-bundle.ts';
 
 /** A CA that clients are told to believe. */
 interface BelievedCa {
@@ -36,7 +37,7 @@ export interface SuccessionOptions {
 /** What follows from the files now. */
 export interface Succeeded {
   readonly succession: Succession;
-  /** Whom clients are to trust: the file as it is, and behind it the CAs that it names no more. */
+  /** Whom clients are to trust: the file as it is, and behind it the CAs that it names no more, with their times. */
   readonly trust: string;
   /** From when on the certificate of the files is shown, in milliseconds since the epoch; undefined: it is. */
   readonly showsAtMs: number | undefined;
@@ -47,21 +48,32 @@ export interface Succeeded {
 /** A certificate that waits is shown this long before the one before it ends, in milliseconds, or after half of what is left. */
 const beforeEndMs = 600_000;
 
-/** CAs that are remembered although the files name them no more. */
-const maxFormer = 8;
+/** CAs that are believed although nobody names them any more. */
+export const maxFormer = 8;
+
+/** For so many overlaps a former CA is believed: its certificate may be shown for one. */
+export const formerOverlaps = 2;
 
 /**
  * Where the succession begins: what the files have is shown.
- * @param published bundles that clients were told of by an earlier process: what of them the files do not name is believed on
+ * @param published bundles that clients were told of by an earlier process: what of them the files do not name is believed on, until the
+ * time that they say
  */
-export function beginSuccession(texts: AuthorityTexts, published: readonly string[], nowMs: number): Succession {
+export function beginSuccession(
+  texts: AuthorityTexts,
+  published: readonly string[],
+  { nowMs, overlapMs }: SuccessionOptions,
+): Succession {
   const named = certificatesIn(texts.bundle);
-  const former = new Set(published.flatMap(readableIn).filter((certificate) => !named.includes(certificate)));
+  const former = readTold(...published).filter(({ certificate }) => !named.includes(certificate));
   return {
     shown: texts.pair,
     believed: [
       ...named.map((certificate) => ({ certificate, sinceMs: Number.NEGATIVE_INFINITY })),
-      ...[...former].map((certificate) => ({ certificate, sinceMs: Number.NEGATIVE_INFINITY, goneAtMs: nowMs })),
+      ...former.map(({ certificate, untilMs = Number.POSITIVE_INFINITY }) => ({
+        ...{ certificate, sinceMs: Number.NEGATIVE_INFINITY },
+        goneAtMs: Math.min(nowMs, untilMs - formerOverlaps * overlapMs),
+      })),
     ],
   };
 }
@@ -87,7 +99,7 @@ export function advanceSuccession(before: Succession, texts: AuthorityTexts, { n
   const shown = isWaiting ? before.shown : texts.pair;
 
   const isNeeded = (ca: BelievedCa) => isOf(shown, ca) && !current.some((other) => isOf(shown, other));
-  const forgetMs = ({ goneAtMs }: { readonly goneAtMs: number }) => goneAtMs + 2 * overlapMs;
+  const forgetMs = ({ goneAtMs }: { readonly goneAtMs: number }) => goneAtMs + formerOverlaps * overlapMs;
   const kept = former
     .filter((ca) => endOf(ca.certificate) > nowMs && (forgetMs(ca) > nowMs || isNeeded(ca)))
     .toSorted((a, b) => b.goneAtMs - a.goneAtMs)
@@ -95,7 +107,7 @@ export function advanceSuccession(before: Succession, texts: AuthorityTexts, { n
   const due = [...kept.map(forgetMs), ...(isWaiting ? [showsAtMs] : [])].filter((atMs) => atMs > nowMs);
   return {
     succession: { shown, believed: [...current, ...kept], ...(isWaiting && { waitingSinceMs }) },
-    trust: [texts.bundle, ...kept.map(({ certificate }) => certificate)].reduce(append),
+    trust: joinBundles(texts.bundle, ...kept.map((ca) => tell(ca.certificate, forgetMs(ca), nowMs))),
     showsAtMs: isWaiting ? showsAtMs : undefined,
     dueAtMs: Math.min(...due, Number.POSITIVE_INFINITY),
   };
@@ -111,7 +123,7 @@ export function certificatesIn(bundle: string): string[] {
 
 /** Whether whoever trusts a bundle believes this certificate; what of the bundle cannot be read counts for nothing. */
 export function isVouchedFor(pair: Pick<ServingCertificate, 'certificate'>, bundle: string): boolean {
-  return readableIn(bundle).some((certificate) => isOf(pair, { certificate }));
+  return readTold(bundle).some((ca) => isOf(pair, ca));
 }
 
 /** From when on clients believe the next certificate, or have lost the one before. */
@@ -141,16 +153,6 @@ function isOf({ certificate }: Pick<ServingCertificate, 'certificate'>, ca: Pick
   return false;
 }
 
-function readableIn(bundle: string): string[] {
-  return blocksOf(bundle).filter((block) => {
-    try {
-      return new X509Certificate(block) !== undefined;
-    } catch {
-      return false;
-    }
-  });
-}
-
 function blocksOf(text: string): string[] {
   return (text.match(/-----BEGIN CERTIFICATE-----[^-]*-----END CERTIFICATE-----/g) ?? []).map((block) => `${block}\n`);
 }
@@ -159,6 +161,7 @@ function endOf(certificate: string): number {
   return new X509Certificate(certificate).validToDate.getTime();
 }
 
-function append(text: string, block: string): string {
-  return `${text}${text.endsWith('\n') ? '' : '\n'}${block}`;
+/** One that is needed beyond its time has none. */
+function tell(certificate: string, untilMs: number, nowMs: number): string {
+  return untilMs > nowMs ? writeFormer(certificate, untilMs) : certificate;
 }
