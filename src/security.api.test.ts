@@ -3,7 +3,7 @@ import { request as httpsRequest } from 'node:https';
 import { connect } from 'node:tls';
 import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
-import { serviceEntryKind } from './api/index.ts';
+import { envoyFilterKind, serviceEntryKind } from './api/index.ts';
 import { caBundleFieldManager } from './authority/ca-bundle.ts';
 import { typeUrls } from './envoy/resource.ts';
 import { ApiError } from './runtime/client/api-error.ts';
@@ -75,6 +75,7 @@ describeApi(
       await make('shop', { 'istio-injection': 'enabled' });
       await make('bank', { 'istio-injection': 'enabled' });
       await make('plain');
+      await make('istio-system');
       const spec = { hosts: ['a.example.com'], ports: [{ number: 80, name: 'http', protocol: 'HTTP' }], resolution: 'DNS' };
       const body = { apiVersion: 'networking.istio.io/v1', kind: 'ServiceEntry', metadata: { name: 'a' }, spec };
       await env().rest.request({ method: 'POST', path: resourcePath(serviceEntryKind, 'shop'), body });
@@ -250,7 +251,11 @@ describeApi(
         other = await makePod(env().rest, { namespace: 'bank', name: 'vault-1', serviceAccount: 'vault', ip: '10.0.0.2' });
       });
 
-      const open = async (who: Pick<TestPod, 'namespace' | 'name' | 'serviceAccount' | 'ip'>, token?: string, replica = 0) => {
+      const open = async (
+        who: Pick<TestPod, 'namespace' | 'name' | 'serviceAccount' | 'ip'> & { labels?: Record<string, string> },
+        token?: string,
+        replica = 0,
+      ) => {
         const { namespace, name, serviceAccount, ip } = who;
         const client = new AdsClient({
           ...{ address: await replicas[replica]!.xdsTls, variant: 'delta', follow: true },
@@ -259,7 +264,7 @@ describeApi(
             id: `sidecar~${ip}~${name}.${namespace}~${namespace}.svc.cluster.local`,
             metadata: {
               NAMESPACE: namespace,
-              LABELS: {},
+              LABELS: who.labels ?? {},
               INSTANCE_IPS: ip,
               CLUSTER_ID: 'Kubernetes',
               SERVICE_ACCOUNT: serviceAccount,
@@ -341,6 +346,43 @@ describeApi(
         for (const reason of ['no_token', 'wrong_audience', 'not_bound_to_a_pod', 'expired', 'foreign_address'])
           expect(counts.get(reason), reason).toBe(1);
         expect([counts.get('invalid'), counts.get('foreign_node')]).toEqual([2, 4]);
+      });
+
+      it('takes a proxy’s labels from its pod, now and when they change; whatever it claims', async () => {
+        const value = { name: 'secret', type: 'STATIC', connect_timeout: '1s', load_assignment: { cluster_name: 'secret' } };
+        const body = {
+          ...{ apiVersion: 'networking.istio.io/v1alpha3', kind: 'EnvoyFilter', metadata: { name: 'payments' } },
+          spec: {
+            workloadSelector: { labels: { app: 'payments-gw' } },
+            configPatches: [{ applyTo: 'CLUSTER', patch: { operation: 'ADD', value } }],
+          },
+        };
+        await env().rest.request({ method: 'POST', path: resourcePath(envoyFilterKind, 'istio-system'), body });
+        const who = { namespace: 'shop', name: 'claims-1', serviceAccount: 'cart', ip: '10.0.0.5' };
+        const claimant = await makePod(env().rest, { ...who, labels: { app: 'cart' } });
+        const gateway = { ...who, name: 'gateway-1', ip: '10.0.0.6' };
+        const known = await makePod(env().rest, { ...gateway, labels: { app: 'payments-gw' } });
+        const client = await open({ ...claimant, labels: { app: 'payments-gw' } }, await claimant.token());
+        const clusters = client.of(typeUrls.cluster).resources;
+        const right = await open(known, await known.token());
+        await eventually(() => expect(right.of(typeUrls.cluster).resources.has('secret')).toBe(true));
+        await isServed(client);
+        expect(clusters.has('secret')).toBe(false);
+        const label = (app: string) => patch('/api/v1/namespaces/shop/pods/claims-1', { metadata: { labels: { app } } });
+        await label('payments-gw');
+        await eventually(() => expect(clusters.has('secret')).toBe(true));
+        await label('cart');
+        await eventually(() => expect(clusters.has('secret')).toBe(false));
+      });
+
+      it('has one stream of a pod: the newest', async () => {
+        const first = await open(pod, await pod.token());
+        await isServed(first);
+        const second = await open(pod, await pod.token());
+        await isServed(second);
+        expect(await first.ended).toMatchObject({ code: status.ABORTED });
+        const metrics = await replicas[0]!.manager.registry.metrics();
+        expect(metrics).toContain('weft_xds_refused_proxies_total{reason="superseded"} 1');
       });
 
       it('turns a proxy out when its pod is deleted, and its token with it', async () => {

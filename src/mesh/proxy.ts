@@ -15,7 +15,11 @@ export interface ProxyNode {
   /** Every address of the workload (`INSTANCE_IPS`, else the id's), canonical text without brackets. */
   readonly ipAddresses: readonly string[];
   readonly ipFamilies: IpFamilies;
-  readonly labels: Readonly<Record<string, string>>;
+  /**
+   * Whom selectors of Sidecars and EnvoyFilters take it for. Of a proxy that was let in by its pod's token: the pod's, replaced when they
+   * change; else as the node says.
+   */
+  labels: Readonly<Record<string, string>>;
   /** The DNS suffix of the id, `shop.svc.cluster.local` for namespace shop. */
   readonly dnsDomain: string;
   readonly interceptionMode: InterceptionMode;

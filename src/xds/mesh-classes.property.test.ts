@@ -23,11 +23,21 @@ function trialSource(mesh: Mesh, trials: ReadonlySet<string>): FilterSource {
   };
 }
 
-/** `node`: a proxy that comes or goes; `trial`: of a filter, one begins or ends. */
+const labelChoices = [{}, ...nodes.map(({ labels }) => labels)];
+
+/** `node`: a proxy that comes or goes; `relabel`: a proxy's pod gets the labels of another; `trial`: of a filter, one begins or ends. */
 const step = fc.oneof(
   ...worldSteps,
   { weight: 2, arbitrary: fc.constant({ type: 'refresh' as const }) },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('toggle' as const), node: fc.nat(nodes.length - 1) }) },
+  {
+    weight: 1,
+    arbitrary: fc.record({
+      type: fc.constant('relabel' as const),
+      node: fc.nat(nodes.length - 1),
+      labels: fc.constantFrom(...labelChoices),
+    }),
+  },
   { weight: 1, arbitrary: fc.record({ type: fc.constant('trial' as const), filter: fc.nat(20) }) },
 );
 
@@ -36,6 +46,7 @@ describe('what is kept incrementally', () => {
     fc.assert(
       fc.property(fc.boolean(), fc.array(step, { maxLength: 60, size: 'max' }), (isSettled, history) => {
         const world = new RandomWorld(isSettled);
+        for (const [index, node] of nodes.entries()) node.labels = labelChoices[index + 1]!;
         const { wired, present, seen } = world;
         const trials = new Set<string>();
         const classes = new MeshClasses(wired.mesh, silentLogger, trialSource(wired.mesh, trials));
@@ -69,6 +80,9 @@ describe('what is kept incrementally', () => {
             if (!filter) continue;
             if (!trials.delete(filter.key)) trials.add(filter.key);
             wired.mesh.announce(filter.key, filter.namespace);
+          } else if (event.type === 'relabel') {
+            nodes[event.node]!.labels = event.labels;
+            classes.reconsider(nodes[event.node]!);
           } else if (event.type === 'toggle') {
             const holder = connected.get(event.node);
             if (holder) classes.leave(holder.proxyClass, nodes[event.node]!);

@@ -97,6 +97,13 @@ export class MeshClasses implements ProxyClasses {
     return this.#assign(this.#members.get(node) ?? createMember(node)).key;
   }
 
+  reconsider(node: ProxyNode): void {
+    const member = this.#members.get(node);
+    if (!member) return;
+    this.#pending.members.add(member);
+    for (const listener of this.#listeners) listener('configuration');
+  }
+
   onChange(listener: (urgency: Urgency) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

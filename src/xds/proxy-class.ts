@@ -75,7 +75,9 @@ export interface ProxyClasses {
   leave(proxyClass: ProxyClass, node: ProxyNode): void;
   /** The key of the class that `join` would answer now; differs from the present one's after a membership change. */
   classKeyOf(node: ProxyNode): string;
-  /** Calls `listener` for each change of the mesh, at once, before any class has been brought up to it. Returns the way out. */
+  /** What is known of a proxy has changed, its labels: with the next refresh it belongs where it belongs now. */
+  reconsider(node: ProxyNode): void;
+  /** Calls `listener` for each change of the mesh, and of a proxy, at once, before any class has been brought up to it. Returns the way out. */
   onChange(listener: (urgency: Urgency) => void): () => void;
   /** Patches every class affected by the changes since the last call. Cost follows the changes, not the mesh. */
   refresh(): Refresh;

@@ -237,7 +237,12 @@ describe.each(['delta', 'sotw'] as const)('XdsServer over gRPC, %s', (variant) =
 
   it('turns out whom it let in before', async () => {
     const turnOut: ((error: StreamError) => void)[] = [];
-    await serve({}, '127.0.0.1', { authenticate: async () => (_, end) => void turnOut.push(end) });
+    await serve({}, '127.0.0.1', {
+      authenticate:
+        async () =>
+        (_, { end }) =>
+          void turnOut.push(end),
+    });
     const client = start();
     await until(() => client.of(endpoint).resources.size === 2);
     turnOut[0]!(new StreamError(status.UNAUTHENTICATED, 'the pod is gone'));

@@ -220,6 +220,11 @@ class GrpcXdsServer implements XdsServer, StreamHost {
   }
 
   /** {@link StreamHost} */
+  relabelled({ node }: ProxySession): void {
+    this.#init.classes.reconsider(node);
+  }
+
+  /** {@link StreamHost} */
   unknownType(typeUrl: string, node: ProxyNode): void {
     if (this.#unknownTypes.has(typeUrl) || this.#unknownTypes.size >= maxUnknownTypes) return;
     this.#unknownTypes.add(typeUrl);

@@ -1,3 +1,4 @@
+import { isDeepStrictEqual } from 'node:util';
 import { toBinary } from '@bufbuild/protobuf';
 import type { ServerDuplexStream } from '@grpc/grpc-js';
 import { status } from '@grpc/grpc-js';
@@ -20,17 +21,29 @@ export interface StreamHost {
   open(node: ProxyNode, variant: Variant, stream: AdsStream): ProxySession;
   /** The stream of a session is over. */
   closed(session: ProxySession): void;
+  /** The labels of a session's node are others than before. */
+  relabelled(session: ProxySession): void;
   /** A request for a type that Weft does not serve; it stays unanswered, as istiod leaves it. */
   unknownType(typeUrl: string, node: ProxyNode): void;
   /** A defect of the server's own ended a stream. */
   failed(error: unknown): void;
 }
 
+/** A stream in the hands of who lets it in, then and later. */
+export interface GuardedStream {
+  /** It has ended meanwhile. */
+  readonly isOver: boolean;
+  /** Turns the proxy out. */
+  end(error: StreamError): void;
+  /** Says what the labels of the proxy's workload are, whatever its node claims. */
+  relabel(labels: Readonly<Record<string, string>>): void;
+}
+
 /**
  * Decides, when a proxy has said who it is, whether it may have configuration; throws a {@link StreamError} (PERMISSION_DENIED) if
- * not. Who must be turned out later is ended by `end`.
+ * not.
  */
-export type Authorize = (node: ProxyNode, end: (error: StreamError) => void) => void | Promise<void>;
+export type Authorize = (node: ProxyNode, stream: GuardedStream) => void | Promise<void>;
 
 /**
  * Finds out who opened a stream, by its metadata, before a byte of it is read; throws a {@link StreamError} (UNAUTHENTICATED) if that
@@ -133,7 +146,7 @@ export class AdsStream {
     }
     this.#node = parseNode(request.node);
     this.#early.push(request);
-    const permission = this.#authorize(this.#node, (error) => this.fail(error));
+    const permission = this.#authorize(this.#node, this.#guarded());
     if (!(permission instanceof Promise)) {
       this.#open();
       return;
@@ -146,6 +159,24 @@ export class AdsStream {
       },
       (error: unknown) => this.fail(error),
     );
+  }
+
+  #guarded(): GuardedStream {
+    const isOver = () => this.#ended;
+    return {
+      get isOver() {
+        return isOver();
+      },
+      end: (error) => this.fail(error),
+      relabel: (labels) => this.#guard(() => this.#relabel(labels)),
+    };
+  }
+
+  #relabel(labels: Readonly<Record<string, string>>): void {
+    const node = this.#node!;
+    if (isDeepStrictEqual(labels, node.labels)) return;
+    node.labels = labels;
+    if (this.#session) this.#host.relabelled(this.#session);
   }
 
   #open(): void {

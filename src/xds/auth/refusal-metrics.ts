@@ -18,6 +18,8 @@ const otherReasons = [
   'unknown_pod',
   'foreign_address',
   'deleted_pod',
+  'superseded',
+  'too_many_waiting',
 ] as const;
 
 /** Why a proxy was refused, or turned out: the label of the metric. */

@@ -122,7 +122,9 @@ describe('token reviewer', () => {
   it('asks about 32 tokens at once, the others in their turn', async () => {
     const open: (() => void)[] = [];
     const { reviewer, asked } = start(() => new Promise((resolve) => open.push(() => resolve(good))));
-    const reviews = Array.from({ length: 40 }, (_, index) => reviewer.review(tokenOf({ aud: ['istio-ca'], n: index })));
+    const reviews = Array.from({ length: 40 }, (_, index) =>
+      reviewer.review(tokenOf({ aud: ['istio-ca'], n: index }), `10.0.0.${index}`),
+    );
     await settle();
     expect(asked).toHaveLength(32);
     for (const end of open.splice(0)) end();
@@ -130,6 +132,25 @@ describe('token reviewer', () => {
     expect(asked).toHaveLength(40);
     for (const end of open) end();
     expect((await Promise.all(reviews)).every(({ outcome }) => outcome === 'authenticated')).toBe(true);
+  });
+
+  it('lets addresses take turns: one that floods it keeps nobody waiting', async () => {
+    const open: (() => void)[] = [];
+    const { reviewer, asked } = start(() => new Promise((resolve) => open.push(() => resolve(good))));
+    const ask = (n: number, from: string) => void reviewer.review(tokenOf({ aud: ['istio-ca'], n }), from);
+    for (let n = 0; n < 1000; n++) ask(n, '10.0.0.66');
+    await settle();
+    expect(asked).toHaveLength(8);
+    for (let n = 0; n < 24; n++) ask(1000 + n, `10.0.1.${n}`);
+    await settle();
+    expect(asked).toHaveLength(32);
+    // With all permits taken: of one who comes now, and of the flood, one each as two are free.
+    ask(2000, '10.0.2.1');
+    open[0]!();
+    open[1]!();
+    await settle();
+    const ofClient = (n: number) => JSON.stringify(asked).includes(tokenOf({ aud: ['istio-ca'], n }));
+    expect([asked.length, ofClient(2000), ofClient(8), ofClient(9)]).toEqual([34, true, true, false]);
   });
 });
 

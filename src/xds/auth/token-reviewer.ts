@@ -44,8 +44,9 @@ interface TokenReviewStatus {
 const keptMs = { authenticated: 60_000, refused: 10_000 } as const;
 const cacheSize = 20_000;
 
-/** Reviews under way, and waiting: a start of the control plane brings every proxy at once. */
+/** Reviews under way, of those one address's, and waiting: a start of the control plane brings every proxy at once. */
 const concurrentReviews = 32;
+const concurrentOfOneAddress = 8;
 const waitingReviews = 20_000;
 
 /** Longer than any service account's token. */
@@ -58,7 +59,7 @@ const maxTokenLength = 16_384;
 export class TokenReviewer {
   readonly #options: TokenReviewerOptions;
   readonly #cache: ReviewCache<Review>;
-  readonly #permits = new Permits(concurrentReviews, waitingReviews);
+  readonly #permits = new Permits(concurrentReviews, concurrentOfOneAddress, waitingReviews);
   readonly #underWay = new Map<string, Promise<Review>>();
 
   constructor(options: TokenReviewerOptions) {
@@ -66,8 +67,12 @@ export class TokenReviewer {
     this.#cache = new ReviewCache({ clock: options.clock, maxEntries: cacheSize });
   }
 
-  /** Whose the token is. Rejects if the API server cannot be asked, which says nothing about the token. */
-  async review(token: string): Promise<Review> {
+  /**
+   * Whose the token is. Rejects if the API server cannot be asked, which says nothing about the token.
+   *
+   * @param from the address it came from: addresses take turns, and one has no more than a quarter of the reviews under way
+   */
+  async review(token: string, from = ''): Promise<Review> {
     const claims = readClaims(token);
     const nowMs = this.#options.clock.now();
     if (!claims) return refused('malformed', 'the token is not a JSON Web Token');
@@ -78,7 +83,7 @@ export class TokenReviewer {
     const hash = createHash('sha256').update(token).digest('base64');
     const known = this.#cache.get(hash) ?? this.#underWay.get(hash);
     if (known) return known;
-    const asking = this.#permits.run(() => this.#ask(token));
+    const asking = this.#permits.run(from, () => this.#ask(token));
     this.#underWay.set(hash, asking);
     try {
       const review = await asking;

@@ -163,6 +163,10 @@ export class FakeClasses implements ProxyClasses {
     return this.classOf(node);
   }
 
+  reconsider(): void {
+    for (const listener of this.#listeners) listener('configuration');
+  }
+
   onChange(listener: (urgency: Urgency) => void): () => void {
     this.#listeners.add(listener);
     return () => this.#listeners.delete(listener);

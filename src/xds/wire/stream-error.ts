@@ -31,6 +31,11 @@ export function deadlineExceeded(message: string): StreamError {
   return new StreamError(status.DEADLINE_EXCEEDED, message);
 }
 
+/** Another stream has taken this one's place. */
+export function aborted(message: string): StreamError {
+  return new StreamError(status.ABORTED, message);
+}
+
 /** Nobody can tell who the client is. */
 export function unauthenticated(message: string): StreamError {
   return new StreamError(status.UNAUTHENTICATED, message);
