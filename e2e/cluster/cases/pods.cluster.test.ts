@@ -44,9 +44,10 @@ it('a pod has its sidecar as an init container that goes on running, between ist
 });
 
 it('probes of every kind stay green, and a bad one turns red', async () => {
-  const probe = (handler: object) => ({ ...handler, periodSeconds: 1, failureThreshold: 2 });
+  // A busy machine may be slow to answer; a refusal comes at once.
+  const probe = (handler: object) => ({ ...handler, periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 2 });
   const container = {
-    startupProbe: probe({ grpc: { port: 9100 } }),
+    startupProbe: { ...probe({ grpc: { port: 9100 } }), failureThreshold: 60 },
     readinessProbe: probe({ tcpSocket: { port: 9000 } }),
     livenessProbe: probe({ httpGet: { path: '/live', port: 8080, httpHeaders: [{ name: 'x-probe', value: 'live' }] } }),
     lifecycle: { postStart: { httpGet: { path: '/started', port: 8080 } } },

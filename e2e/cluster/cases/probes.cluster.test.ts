@@ -5,7 +5,8 @@ import { appPod, MeshNamespace } from '../mesh-pods.ts';
 /** Probes that turn red, and hooks that are really called: by the kubelet, through a sidecar of either kind. */
 const probes = new MeshNamespace(inject('kubeConfigFile'), 'probes');
 
-const often = { periodSeconds: 1, failureThreshold: 2 };
+/** A busy machine may be slow to answer; a refusal comes at once. */
+const often = { periodSeconds: 1, timeoutSeconds: 5, failureThreshold: 2 };
 /** A classic sidecar is there for a hook at an application's start only if it holds the application. */
 const kinds = {
   native: {},
