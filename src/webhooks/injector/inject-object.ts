@@ -1,5 +1,4 @@
 import type { CaptureOptions } from '../iptables/capture-options.ts';
-import { captureOptionsOf } from './capture.ts';
 import { injectPod } from './inject-pod.ts';
 import type { InjectionRequest, InjectionResult, JsonMap } from './injection.ts';
 import type { Pod, PodMetadata, PodSpec } from './pod.ts';
@@ -25,7 +24,7 @@ export interface ObjectResult {
   readonly result: InjectionResult;
   /** With the sidecar, if the result is `injected`; else as it was. */
   readonly object: JsonMap;
-  /** What of its traffic is captured; undefined if it is not injected. */
+  /** What of its traffic is captured; undefined if it gets no sidecar. */
   readonly capture: CaptureOptions | undefined;
 }
 
@@ -52,7 +51,7 @@ export function injectObject(object: JsonMap, request: ObjectRequest): ObjectRes
   if (!found) return undefined;
   const result = injectPod(found.request);
   if (result.outcome !== 'injected') return { name: found.name, result, object, capture: undefined };
-  return { name: found.name, result, object: found.replace(result.pod), capture: captureOptionsOf(found.request) };
+  return { name: found.name, result, object: found.replace(result.pod), capture: result.capture };
 }
 
 function findPod(object: JsonMap, { labelsOf, ...rest }: ObjectRequest): PodInObject | undefined {
