@@ -17,6 +17,7 @@ export function meshSurroundings({ mesh, pods, workloadEntries }: MeshSurroundin
       return mesh.config.rootNamespace;
     },
     servicesOf: (hostname) => mesh.services.servicesOf(hostname).map(({ spec }) => spec),
+    rivalOf: (sidecar) => mesh.sidecars.rivalOf(sidecar, mesh.config.rootNamespace),
     *workloads(namespace) {
       const where = namespace === undefined ? {} : { namespace };
       for (const { metadata } of pods.list(where)) yield metadata.labels ?? {};

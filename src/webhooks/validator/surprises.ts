@@ -2,6 +2,8 @@ import { formatPath } from '../../api/finding.ts';
 import type { Fragment } from '../../mesh/mesh.ts';
 import { parseObjectKey } from '../../mesh/object-key.ts';
 import type { ServiceSpec } from '../../mesh/service.ts';
+import type { Sidecar } from '../../mesh/sidecar.ts';
+import type { Rival } from '../../mesh/sidecar-index.ts';
 import { overlap } from '../../mesh/visibility.ts';
 
 /** What an object is compared with: the mesh as it is now. */
@@ -9,6 +11,8 @@ export interface Surroundings {
   readonly rootNamespace: string;
   /** Every service of a host, whoever declares it. */
   servicesOf(hostname: string): readonly ServiceSpec[];
+  /** The Sidecar that leaves this one no workload. */
+  rivalOf(sidecar: Sidecar): Rival | undefined;
   /** The labels of every workload of a namespace: pods and WorkloadEntries; without a namespace, of the mesh. */
   workloads(namespace?: string): Iterable<Readonly<Record<string, string>>>;
 }
@@ -35,6 +39,17 @@ export function findClaimedHosts(object: Claiming, fragment: Fragment, surroundi
     const { kind, namespace, name } = parseObjectKey(rival.owner);
     return [`${at}: ${kind} ${namespace}/${name} claims ${spec.hostname} too; of two objects, the older keeps a host`];
   });
+}
+
+/** A Sidecar that leaves the object no workload. */
+export function findRivalSidecar(fragment: Fragment, surroundings: Surroundings): string[] {
+  if (fragment.kind !== 'sidecar') return [];
+  const { sidecar } = fragment;
+  // What has not been stored yet is younger than all that has.
+  const rival = surroundings.rivalOf({ ...sidecar, createdAtMs: sidecar.createdAtMs || Number.POSITIVE_INFINITY });
+  if (!rival) return [];
+  const { kind, namespace, name } = parseObjectKey(rival.key);
+  return [`spec.workloadSelector: ${kind} ${namespace}/${name} ${rival.why}; it is the one in force`];
 }
 
 /** A selector that no workload has the labels of, as things are. */

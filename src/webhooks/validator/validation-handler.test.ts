@@ -103,6 +103,24 @@ spec: {configPatches: [{applyTo: CLUSTER, patch: {operation: MERGE, value: {conn
     expect((await ask(entry(good), { operation: 'UPDATE' })).warnings).toHaveLength(1);
   });
 
+  it('warn of a Sidecar that another one leaves no workload: what comes now is the youngest', async () => {
+    const sidecar = (name: string, labels: string) => `
+apiVersion: networking.istio.io/v1
+kind: Sidecar
+metadata: {name: ${name}, namespace: shop}
+spec: {workloadSelector: {labels: ${labels}}, egress: [{hosts: ["./*"]}]}
+`;
+    await world.apply(
+      ...parseObjects('{apiVersion: v1, kind: Pod, metadata: {name: p, namespace: shop, labels: {app: web, tier: front}}}'),
+      ...parseObjects(sidecar('z', '{app: web}')),
+    );
+    expect((await ask(sidecar('a', '{app: web, tier: front}'))).warnings).toEqual([
+      'spec.workloadSelector: Sidecar shop/z is older and selects every workload that this one does; it is the one in force',
+    ]);
+    expect((await ask(sidecar('a', '{tier: front}'))).warnings).toEqual([]);
+    expect((await ask(sidecar('z', '{app: web}'), { operation: 'UPDATE' })).warnings).toEqual([]);
+  });
+
   it('say what is valid and will not be in force', async () => {
     const answer = await ask(
       entry('{hosts: ["*.example.com"], ports: [{number: 443, name: tls, protocol: TLS}], resolution: DYNAMIC_DNS}'),

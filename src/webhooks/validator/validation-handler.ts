@@ -5,7 +5,14 @@ import type { Compiled } from '../../controllers/fragment-reconciler.ts';
 import type { KubernetesObject } from '../../runtime/object.ts';
 import { type AdmissionHandler, type AdmissionRequest, allowed, denied, errored } from '../../runtime/webhook/admission.ts';
 import { whyLeftOut } from '../admission/participation.ts';
-import { type Claiming, findClaimedHosts, findIdleSelector, type Selecting, type Surroundings } from './surprises.ts';
+import {
+  type Claiming,
+  findClaimedHosts,
+  findIdleSelector,
+  findRivalSidecar,
+  type Selecting,
+  type Surroundings,
+} from './surprises.ts';
 
 /** How many warnings one answer holds, and how long each may be: the API server cuts off what is more. */
 const maxWarnings = 10;
@@ -52,7 +59,8 @@ function describeMeaning(compiled: Compiled | undefined, object: KubernetesObjec
   if (!compiled) return [];
   if (compiled.outcome === 'unsupported') return [`${formatFinding(compiled.finding)}; the object will not be in force`];
   const claimed = findClaimedHosts(object as KubernetesObject & Claiming, compiled.fragment, surroundings);
-  return [...(compiled.warnings ?? []).map(formatFinding), ...claimed];
+  const rival = findRivalSidecar(compiled.fragment, surroundings);
+  return [...(compiled.warnings ?? []).map(formatFinding), ...claimed, ...rival];
 }
 
 /** The object, with the namespace that the API server is about to put it in; undefined: it is none. */
