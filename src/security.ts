@@ -53,7 +53,7 @@ export function addSecurity(manager: Manager, plane: ControlPlane, namespace: st
   if (injectionFile) {
     const { path: file, text } = injectionFile;
     const onChange = (next: string) => {
-      const { config, errors, warnings } = readInjectionConfig(next, file);
+      const { config, errors, warnings } = readInjectionConfig(next, file, namespace);
       for (const problem of warnings) logger.warn('Injection configuration', { problem });
       for (const problem of errors)
         logger.error('The injection configuration cannot be used; the last good one stays in force', { problem });

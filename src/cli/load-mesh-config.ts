@@ -22,8 +22,17 @@ export function loadMeshConfig(path: string | undefined, warn: (message: string)
   } catch (cause) {
     throw new CommandError(`--mesh-config ${path}: ${cause instanceof Error ? cause.message : String(cause)}`, 1, cause);
   }
+  return { config: takeMeshConfig(text, path, warn), file: { path, text } };
+}
+
+/**
+ * Reads the text of a mesh config. Throws a {@link CommandError} if it cannot be used.
+ * @param path how problems name the file that it is from
+ * @param warn told of keys that mean nothing to Weft
+ */
+export function takeMeshConfig(text: string, path: string, warn: (message: string) => void): MeshConfig {
   const { config, errors, warnings } = readMeshConfig(text, path);
   if (errors.length) throw new CommandError(errors.join('\n'));
   for (const warning of warnings) warn(warning);
-  return { config, file: { path, text } };
+  return config;
 }

@@ -1,7 +1,8 @@
 import type { Command } from 'commander';
+import { defaultReleaseNamespace } from '../../webhooks/injector/config/chart-values.ts';
 
 /** Where the chart installs the operator. */
-export const defaultOperatorNamespace = 'weft-system';
+export const defaultOperatorNamespace = defaultReleaseNamespace;
 
 /** How a client command finds the control plane. */
 export interface ConnectionOptions {

@@ -4,15 +4,17 @@ import { parseAllDocuments, stringify } from 'yaml';
 import { injectObject, type ObjectRequest } from '../../webhooks/injector/inject-object.ts';
 import type { JsonMap } from '../../webhooks/injector/injection.ts';
 import { formatRules } from '../../webhooks/iptables/compute-rules.ts';
+import { defaultOperatorNamespace } from '../cluster/connection-options.ts';
 import { CommandError } from '../command-error.ts';
 import { loadBootstrapFilters } from '../load-bootstrap-filters.ts';
 import { loadInjectionConfig } from '../load-injection-config.ts';
-import { loadMeshConfig } from '../load-mesh-config.ts';
+import { loadMeshConfig, takeMeshConfig } from '../load-mesh-config.ts';
 
 interface Options {
   readonly file: string;
   readonly config?: readonly string[];
   readonly values?: string;
+  readonly operatorNamespace: string;
   readonly meshConfig?: string;
   readonly printRules?: boolean;
 }
@@ -36,19 +38,25 @@ export function addInjectCommand(program: Command): void {
       (path: string, before: string[] = []) => [...before, path],
     )
     .option('--values <file>', "injection configuration, or the chart's values")
-    .option('--mesh-config <file>', "mesh-wide settings, in the words of Istio's MeshConfig")
+    .option('--operator-namespace <namespace>', "of the release that the chart's values are for", defaultOperatorNamespace)
+    .option(
+      '--mesh-config <file>',
+      "mesh-wide settings, in the words of Istio's MeshConfig; default: those of the chart's values",
+    )
     .option('--print-rules', 'print the iptables and ip6tables rules of the pods instead')
     .addHelpText(
       'after',
-      '\nExamples:\n  weft inject -f deployment.yaml | kubectl apply -f -\n  weft inject -f pod.yaml --values injection.yaml --mesh-config mesh.yaml\n  weft inject -f pod.yaml --print-rules',
+      '\nExamples:\n  weft inject -f deployment.yaml --values values.yaml | kubectl apply -f -\n  weft inject -f pod.yaml --values injection.yaml --mesh-config mesh.yaml\n  weft inject -f pod.yaml --print-rules',
     )
     .action(inject);
 }
 
-async function inject({ file, config: paths = [], values, meshConfig, printRules = false }: Options): Promise<void> {
+async function inject(options: Options): Promise<void> {
+  const { file, config: paths = [], values, operatorNamespace: namespace, meshConfig, printRules = false } = options;
   const text = read(file, '--file', file === '-' ? 0 : file);
-  const { config } = loadInjectionConfig(values, { flag: '--values', warn });
-  const mesh = loadMeshConfig(meshConfig, warn).config;
+  const { config, meshConfigText } = loadInjectionConfig(values, { flag: '--values', warn, namespace });
+  const isOfValues = meshConfig === undefined && meshConfigText !== undefined;
+  const mesh = isOfValues ? takeMeshConfig(meshConfigText, values!, warn) : loadMeshConfig(meshConfig, warn).config;
   const documents = parseAllDocuments(text, { prettyErrors: false });
   const list = 'empty' in documents ? [] : documents;
   for (const { errors } of list) {
@@ -63,7 +71,7 @@ async function inject({ file, config: paths = [], values, meshConfig, printRules
     labelsOf: namespaceLabels(objects),
     ...(shapeBootstrap && { shapeBootstrap }),
   };
-  const run = new Run(request);
+  const run = new Run(request, printRules);
   const printed = objects.map((object, index) => {
     const changed = run.inject(object);
     return changed === object
@@ -82,9 +90,11 @@ class Run {
   /** The rules of each pod that is injected. */
   readonly rules: string[] = [];
   readonly #request: ObjectRequest;
+  readonly #saysSkipped: boolean;
 
-  constructor(request: ObjectRequest) {
+  constructor(request: ObjectRequest, saysSkipped: boolean) {
     this.#request = request;
+    this.#saysSkipped = saysSkipped;
   }
 
   /** The object with its pods injected; the same object if nothing is. */
@@ -99,24 +109,20 @@ class Run {
     const { name, result, capture } = outcome;
     if (result.outcome === 'refused') this.refusals.push(`${name}: ${result.message}`);
     else if (result.outcome === 'injected') for (const warning of result.warnings) warn(`warning: ${name}: ${warning}`);
-    else warn(`${name} is not injected: ${result.reason}`);
-    if (result.outcome === 'injected' && !capture) warn(`${name} gets no sidecar: its templates leave it out`);
+    else if (this.#saysSkipped) warn(`${name} is not injected: ${result.reason}`);
     if (capture) this.rules.push(`${this.rules.length ? `# ${name}\n` : ''}${formatRules(capture)}`);
     return outcome.object;
   }
 }
 
-/** The labels of the namespaces that the file itself has. */
+/** The labels of the namespaces that the file itself has, where they concern injection. */
 function namespaceLabels(objects: readonly unknown[]): ObjectRequest['labelsOf'] {
   const known = new Map<string, Record<string, string>>();
-  const note = (object: unknown): void => {
-    if (!isMap(object)) return;
-    if (object.kind === 'List' && Array.isArray(object.items)) object.items.forEach(note);
-    if (object.kind !== 'Namespace') return;
-    const { name, labels } = (object.metadata ?? {}) as { name?: string; labels?: Record<string, string> | null };
-    if (name !== undefined) known.set(name, labels ?? {});
-  };
-  objects.forEach(note);
+  for (const object of objects) {
+    if (!isMap(object) || object.kind !== 'Namespace') continue;
+    const { name, labels = {} } = (object.metadata ?? {}) as { name?: string; labels?: Record<string, string> };
+    if (name !== undefined && ('istio-injection' in labels || 'istio.io/rev' in labels)) known.set(name, labels);
+  }
   return (namespace) => known.get(namespace);
 }
 

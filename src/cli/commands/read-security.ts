@@ -19,7 +19,7 @@ export function readSecurity(
   const names = namesOf(flags.name);
   const { config: injection, file: injectionFile } = loadInjectionConfig(flags.injectionConfig, {
     flag: '--injection-config',
-    warn,
+    ...{ warn, namespace },
   });
   const { xds, clusterDomain } = injection;
   return {

@@ -32,6 +32,49 @@ describe('readInjectionConfig', () => {
     expect(warnings).toEqual(['values.yaml:4:13: injection.nonsense: unknown field, it has no effect']);
   });
 
+  it("computes of the chart's values what its ConfigMap says, `injection` over the rest", () => {
+    const read = (text: string, namespace?: string) => readInjectionConfig(text, 'values.yaml', namespace);
+    const { ignoredNamespaces } = defaultInjectionConfig;
+    expect(read('initImage: { repository: r.example/init }')).toMatchObject({
+      config: {
+        ...{ revision: 'default', revisionTags: [], ignoredNamespaces: ['weft-system', ...ignoredNamespaces] },
+        init: { image: defaultInjectionConfig.init.image.replace('weft/init', 'r.example/init') },
+        xds: { address: 'weft.weft-system.svc:15012', caConfigMap: 'weft-ca-root-cert' },
+      },
+      ...{ errors: [], warnings: [] },
+    });
+    const text = `
+revision: v1
+revisionTags: [prod, '']
+initImage: { repository: r.example/init, tag: t, digest: 'sha256:${'0'.repeat(64)}' }
+injection: { xds: { caConfigMap: other }, ignoredNamespaces: [infra, mesh], imagePullSecrets: [{ name: a }] }
+`;
+    expect(read(text, 'mesh')).toMatchObject({
+      config: {
+        ...{ revision: 'v1', revisionTags: ['prod'], ignoredNamespaces: ['mesh', 'infra'], imagePullSecrets: ['a'] },
+        init: { image: `r.example/init@sha256:${'0'.repeat(64)}` },
+        xds: { address: 'weft-v1.mesh.svc:15012', caConfigMap: 'other' },
+      },
+      ...{ errors: [], warnings: [] },
+    });
+    expect(read('revision: v1').config.xds).toEqual(defaultInjectionConfig.xds);
+  });
+
+  it("refuses the chart's values where it cannot use them, and warns of what is none", () => {
+    const { errors, config } = readInjectionConfig('initImage: { tag: 1.30 }\ninjection: 7\nrevisionTags: a', 'f');
+    expect(errors).toEqual([
+      'f:3:15: revisionTags: must be a list, found the string "a"',
+      'f:1:19: initImage.tag: must be a string, found 1.3',
+      'f:2:12: injection: must be a map of fields, found 7',
+    ]);
+    expect(config).toBe(defaultInjectionConfig);
+    expect(readInjectionConfig('initImage: { repository: a b }', 'f').errors).toEqual([
+      expect.stringMatching(/^f:1:12: initImage: expected a reference to an image/),
+    ]);
+    const { warnings } = readInjectionConfig('replicas: 1\nnetwork: n1\n', 'f');
+    expect(warnings).toEqual(['f:2:10: network: the chart has no such value, it has no effect']);
+  });
+
   it('takes pull secrets by name and as pods have them', () => {
     const text = 'imagePullSecrets: [mirror, { name: registry }]';
     expect(readInjectionConfig(text, 'f')).toMatchObject({

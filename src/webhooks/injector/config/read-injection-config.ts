@@ -1,10 +1,11 @@
 import { LineCounter, parseDocument } from 'yaml';
-import { FindingList, formatFinding, formatPath, Place } from '../../../api/finding.ts';
+import { FindingList, formatFinding, Place } from '../../../api/finding.ts';
 import { readLabelSelector } from '../../../api/label-selector.ts';
 import { compileStructure } from '../../../api/structure.ts';
 import { BadValue, readComponentLogLevel, readImage, readLogLevel, type ValueReader } from '../annotations/values.ts';
 import { isIstiosProxy, istiosProxyWarning } from '../containers/istios-proxy.ts';
 import { isMore } from '../containers/quantity.ts';
+import { checkChartValues, defaultReleaseNamespace, isOfChart, namesOfRelease } from './chart-values.ts';
 import { defaultInjectionConfig, type InjectionConfig } from './injection-config.ts';
 import { injectionConfigSchema } from './schema.ts';
 
@@ -15,16 +16,23 @@ export interface InjectionConfigText {
   readonly errors: readonly string[];
   /** What has no effect, in the same form. */
   readonly warnings: readonly string[];
+  /** Of the chart's values: the text of `meshConfig` at its line and column, nothing around it. Absent: they have none. */
+  readonly meshConfigText?: string;
 }
 
 const checkStructure = compileStructure(injectionConfigSchema);
 
 /**
  * Reads an injection configuration: YAML, laid over the defaults field by field; lists replace, and `null` takes a default away. Of the
- * chart's values, which hold it under `injection`, that part is read.
+ * chart's values, which hold it under `injection`, what the chart makes of them for a release.
  * @param file how problems name it
+ * @param namespace of the release, where these are the chart's values
  */
-export function readInjectionConfig(text: string, file: string): InjectionConfigText {
+export function readInjectionConfig(
+  text: string,
+  file: string,
+  namespace: string = defaultReleaseNamespace,
+): InjectionConfigText {
   const lines = new LineCounter();
   const document = parseDocument(text, { lineCounter: lines, prettyErrors: false });
   const at = (offset: number): string => {
@@ -36,27 +44,44 @@ export function readInjectionConfig(text: string, file: string): InjectionConfig
   const content = document.toJS({ maxAliasCount: 100 }) as unknown;
   if (content === null || content === undefined) return { config: defaultInjectionConfig, errors: [], warnings: [] };
   if (!isMap(content)) return failed(`${at(0)}: expected a map of fields`);
-  const isChartValues = isMap(content.injection);
-  const given = isChartValues ? (content.injection as Record<string, unknown>) : content;
-  const config = withSecretNames(overlay(defaultInjectionConfig, given) as InjectionConfig);
 
   const findings = new FindingList();
   const root = new Place(findings);
-  checkStructure(config, root);
-  if (findings.errorCount === 0) checkMeaning(config, root);
+  const isChart = isOfChart(content);
+  if (isChart) checkChartValues(content, root);
+  const overlaid = () => (isChart ? layRelease(content, namespace) : overlay(defaultInjectionConfig, content)) as InjectionConfig;
+  const config = findings.errorCount === 0 ? withSecretNames(overlaid()) : defaultInjectionConfig;
+  const place = isChart ? root.at('injection') : root;
+  checkStructure(config, place);
+  if (findings.errorCount === 0) checkMeaning(config, place);
   const locate = (wanted: 'error' | 'warning'): string[] =>
     findings
       .toArray()
       .filter(({ severity }) => severity === wanted)
-      .map((finding) => {
-        const segments = isChartValues ? ['injection', ...finding.segments] : finding.segments;
-        return `${at(offsetOf(document, segments))}: ${formatFinding({ ...finding, path: formatPath(segments) })}`;
-      });
+      .map((finding) => `${at(offsetOf(document, finding.segments))}: ${formatFinding(finding)}`);
   return {
     config: findings.errorCount === 0 ? config : defaultInjectionConfig,
     errors: locate('error'),
     warnings: locate('warning'),
+    ...(isChart && isMap(content.meshConfig) && { meshConfigText: partOf(text, document, 'meshConfig') }),
   };
+}
+
+/** The configuration of a release of the chart: its names over the defaults, `injection` over both. */
+function layRelease(values: Readonly<Record<string, unknown>>, namespace: string): unknown {
+  const { enableNamespacesByDefault, ...injection } = (values.injection ?? {}) as Record<string, unknown>;
+  // The chart has a default of its own, and `null` takes only that away.
+  const given = enableNamespacesByDefault === null ? injection : values.injection;
+  const named = overlay(defaultInjectionConfig, namesOfRelease(values, namespace));
+  const config = overlay(named, given ?? {}) as Record<string, unknown>;
+  const { ignoredNamespaces: ignored = [] } = config;
+  return Array.isArray(ignored) ? { ...config, ignoredNamespaces: [...new Set([namespace, ...ignored])] } : config;
+}
+
+/** The value of a field alone, with blanks before it, so that problems in it are told where they are. */
+function partOf(text: string, document: ReturnType<typeof parseDocument>, field: string): string {
+  const [start, end] = (document.get(field, true) as { range: [number, number, number] }).range;
+  return text.slice(0, start).replaceAll(/[^\r\n]/g, ' ') + text.slice(start, end);
 }
 
 /** Where the deepest part of a path is written that is written at all. */
