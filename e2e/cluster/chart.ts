@@ -25,7 +25,7 @@ export class Helm {
 
   /** Installs the release or upgrades it, and waits until it serves. `more`: `--set` and the like. */
   async install(...more: string[]): Promise<void> {
-    const flags = ['--create-namespace', '--take-ownership', '--wait', '--timeout=120s'];
+    const flags = ['--create-namespace', '--take-ownership', '--wait', '--timeout=240s'];
     await this.run(['upgrade', '--install', ...this.#chart, ...flags, ...more]);
   }
 
@@ -35,6 +35,6 @@ export class Helm {
   }
 
   async uninstall(): Promise<void> {
-    await this.run(['uninstall', this.#release, '--namespace=weft-system', '--wait', '--timeout=120s']);
+    await this.run(['uninstall', this.#release, '--namespace=weft-system', '--wait', '--timeout=240s']);
   }
 }

@@ -65,7 +65,7 @@ it('another authority takes over with no pod refused, and sidecars believe it', 
   const { refusals } = await whileInjecting(kubeConfigFile, 'moving', eventually('its certificate', shows, patience));
   expect(refusals).toEqual([]);
   await operator('rollout', 'restart', 'deployment/weft-next');
-  await operator('rollout', 'status', 'deployment/weft-next', '--timeout=120s');
+  await operator('rollout', 'status', 'deployment/weft-next', '--timeout=240s');
   await eventually('the sidecar to connect again', async () => (await proxies()).includes('client.moving'), patience);
   await moving.apply(appPod('late'));
   await moving.ready('late');

@@ -13,7 +13,7 @@ const kubectl = kubectlOf(kubeConfigFile);
 const operator = (...args: string[]) => kubectl('--namespace=weft-system', ...args);
 const [callers, callees] = [new MeshNamespace(kubeConfigFile, 'callers'), new MeshNamespace(kubeConfigFile, 'callees')];
 const whileInjecting = (action: Promise<unknown>) => injectInto(kubeConfigFile, 'callers', action);
-const rollOut = () => operator('rollout', 'status', 'deployment/weft', '--timeout=120s');
+const rollOut = () => operator('rollout', 'status', 'deployment/weft', '--timeout=240s');
 const patience = { deadlineMs: 60_000, intervalMs: 500 };
 
 beforeAll(async () => {
