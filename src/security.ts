@@ -3,6 +3,7 @@ import { namespaceKind } from './api/kubernetes/namespace.ts';
 import { podKind } from './api/kubernetes/pod.ts';
 import type { Authority } from './authority/authority.ts';
 import type { ControlPlane } from './control-plane.ts';
+import { InjectionInForce } from './injection-in-force.ts';
 import type { BindAddress } from './runtime/manager/http-listener.ts';
 import type { Manager } from './runtime/manager/manager.ts';
 import { bootstrapShaper } from './shape-bootstrap.ts';
@@ -22,7 +23,7 @@ import type { XdsPort } from './xds/xds-runnable.ts';
 export interface SecurityOptions {
   /** Where proxies connect over TLS, each with the token of its pod. */
   readonly xdsBind: { readonly host: string; readonly port: number };
-  /** Whom a proxy's token must be issued for: one of these. */
+  /** Whom a proxy's token must be issued for: one of these, or what is injected. */
   readonly tokenAudiences: readonly string[];
   readonly webhookBind: BindAddress;
   readonly trust: TrustOptions;
@@ -48,8 +49,8 @@ export interface Security {
 /** Gives the manager all that security needs: the authority, the webhook server, and who authenticates proxies. */
 export function addSecurity(manager: Manager, plane: ControlPlane, namespace: string, options: SecurityOptions): Security {
   const { cache, rest, clock, logger, registry } = manager;
-  const { injectionFile, xdsBind, tokenAudiences: audiences } = options;
-  let injection = options.injection;
+  const { injectionFile, xdsBind } = options;
+  const injection = new InjectionInForce(options.injection, options.tokenAudiences);
   if (injectionFile) {
     const { path: file, text } = injectionFile;
     const onChange = (next: string) => {
@@ -58,12 +59,12 @@ export function addSecurity(manager: Manager, plane: ControlPlane, namespace: st
       for (const problem of errors)
         logger.error('The injection configuration cannot be used; the last good one stays in force', { problem });
       if (errors.length) return;
-      injection = config;
+      for (const problem of injection.take(config)) logger.warn('Injection configuration', { problem });
       logger.info('The injection configuration has changed', { file });
     };
     manager.add(new FileFollower({ file, text, onChange, clock, logger }));
   }
-  const config = () => injection;
+  const config = () => injection.current;
   const nativeSidecars = new NativeSidecars({ rest, clock, logger });
   const [namespaces, pods] = [cache.store(namespaceKind), cache.store(podKind)];
   const takesPart = (name: string) => plane.namespaces?.includes(name) ?? true;
@@ -72,10 +73,20 @@ export function addSecurity(manager: Manager, plane: ControlPlane, namespace: st
   const authority = addTrust(manager, namespace, options.trust, injected);
   const { inject = injectPod, webhookBind: bind } = options;
   const webhooks = addAdmission(manager, plane.mesh, authority, {
-    ...{ bind, inject, config: () => nativeSidecars.apply(injection), prepare: (signal) => nativeSidecars.detect(signal) },
+    ...{
+      bind,
+      inject,
+      config: () => nativeSidecars.apply(injection.current),
+      prepare: (signal) => nativeSidecars.detect(signal),
+    },
     shapeBootstrap: bootstrapShaper(plane.podFilters, logger),
   });
-  const reviewer = new TokenReviewer({ rest, audiences, clock });
+  const reviewer = new TokenReviewer({
+    ...{ rest, clock },
+    get audiences() {
+      return injection.audiences;
+    },
+  });
   const { authenticate } = new ProxyAuthenticator({ reviewer, pods, includes: takesPart, clock, logger, registry });
   return {
     authority,

@@ -91,6 +91,18 @@ describe.skipIf(!helm)('the chart', () => {
     expect(manifests.map(({ kind }) => kind)).toContain('PodDisruptionBudget');
   });
 
+  it('restarts where an injection setting changes that is read at the start, and nowhere else', async () => {
+    const podOf = async (set: string) => {
+      const { stdout } = await runHelm(helm!, templateArgs('--set', set));
+      const manifests = parseManifests(stdout) as (Manifest & { spec?: { template?: object } })[];
+      return manifests.find(({ kind }) => kind === 'Deployment')!.spec!.template;
+    };
+    const before = await podOf('injection.xds.tokenAudience=istio-ca');
+    expect(await podOf('injection.xds.tokenAudience=mesh')).toEqual(before);
+    for (const set of ['injection.xds.caConfigMap=ca', 'injection.xds.caKey=ca.pem', 'injection.clusterDomain=example.org'])
+      expect(await podOf(set)).not.toEqual(before);
+  });
+
   it('never holds a caBundle or a secret', async () => {
     const rendered = await render(join(directory, 'defaults.values.yaml'));
     expect(rendered).toContain('MutatingWebhookConfiguration');

@@ -90,3 +90,9 @@ app.kubernetes.io/instance: {{ include "weft.name" . }}
 {{- define "weft.revisions" -}}
 {{- prepend (include "weft.revisionTags" . | fromJsonArray) (include "weft.revision" .) | uniq | toJson }}
 {{- end }}
+
+{{/* Of the injection configuration what the operator does not follow. */}}
+{{- define "weft.readAtStart" -}}
+{{- $injection := .Values.injection | default dict }}
+{{- dict "caConfigMap" (include "weft.caConfigMap" .) "caKey" (dig "xds" "caKey" "" $injection) "clusterDomain" (dig "clusterDomain" "" $injection) | toJson }}
+{{- end }}

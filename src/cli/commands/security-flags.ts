@@ -49,7 +49,7 @@ export function addSecurityOptions(command: Command, parseBoolean: (flag: string
     .option('--webhook-configuration <name>', 'webhook configurations whose caBundle is kept; default: as --name')
     .option('--service <name>', 'Service by which the operator is reached: a name of its certificate; default: as --name')
     .option('--certificate-name <name>', 'another DNS name or IP address of its certificate; repeatable', each)
-    .option('--token-audience <audience>', 'whom tokens of proxies must be for; repeatable (default: as injected)', each)
+    .option('--token-audience <audience>', 'whom tokens of proxies may be for besides what is injected; repeatable', each)
     .option('--injection-config <file>', 'how pods are injected, as for weft inject --values; read again when it changes')
     .option('--tls-cert <file>', 'certificate in place of one of Weft’s own, with --tls-key and --tls-ca')
     .option('--tls-key <file>', 'its key')

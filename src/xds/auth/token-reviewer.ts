@@ -27,7 +27,7 @@ export type Review =
 
 export interface TokenReviewerOptions {
   readonly rest: Pick<RestClient, 'request'>;
-  /** Whom a token must be issued for: one of these. */
+  /** Whom a token must be issued for: one of these. Read at each review. */
   readonly audiences: readonly string[];
   readonly clock: Clock;
 }
