@@ -1,7 +1,13 @@
 import { join } from 'node:path';
 import { afterAll, beforeAll, describe, expect, it } from 'vitest';
+import { meshKinds, serviceEntryKind } from '../../src/api/index.ts';
+import { Cache } from '../../src/runtime/cache/cache.ts';
+import { Client } from '../../src/runtime/client/client.ts';
+import { resourcePath } from '../../src/runtime/client/resource-path.ts';
 import { describeApi } from '../../src/runtime/testing/describe-api.ts';
 import { eventually } from '../../src/runtime/testing/eventually.ts';
+import { releaseObjects } from '../../src/status/release-objects.ts';
+import { withdrawalFinalizer } from '../../src/status/withdrawal.ts';
 import { runSecureOperator, type SecureOperator } from '../../src/testing/secure-operator.ts';
 import { chartFolder, findHelm, runHelm, templateArgs } from './helm.ts';
 import { parseManifests } from './renders.ts';
@@ -97,6 +103,40 @@ describe.skipIf(!helm)('the webhook configuration of an operator that runs', () 
           expect(stdout).toMatch(/weft\/operator:\S+ is not published.*weft\/init:\S+ is not published/s);
           await isComplete(count);
         }
+      });
+
+      it('lets finalizers come and go while no replica answers, and nothing else', async () => {
+        await operator.stop();
+        const post = (to: string, body: object) => env().rest.request({ method: 'POST', path: to, body });
+        const shop = resourcePath(serviceEntryKind, 'shop');
+        const spec = { hosts: ['a.example.com'], ports: [{ number: 80, name: 'http', protocol: 'HTTP' }], resolution: 'DNS' };
+        const head = { apiVersion: 'networking.istio.io/v1', kind: 'ServiceEntry' };
+        const metadata = { name: 'a', finalizers: [withdrawalFinalizer], labels: { tier: 'one' } };
+        await post('/api/v1/namespaces', { metadata: { name: 'shop' } });
+        const validating = '/apis/admissionregistration.k8s.io/v1/validatingwebhookconfigurations';
+        await env().rest.request({ method: 'DELETE', path: `${validating}/weft-v2` });
+        await eventually(() => post(shop, { ...head, metadata, spec }));
+        const { stdout } = await runHelm(helm!, templateArgs(...plain));
+        const configuration = parseManifests(stdout).find(({ kind }) => kind === 'ValidatingWebhookConfiguration')!;
+        await post(validating, configuration);
+
+        // Its Service is not there.
+        const notAsked = 'failed calling webhook "validation.weft.dev"';
+        const patch = (body: object) =>
+          env().rest.request({
+            ...{ method: 'PATCH', path: `${shop}/a`, body, query: { dryRun: 'All' } },
+            contentType: 'application/merge-patch+json',
+          });
+        await eventually(() => expect(patch({ spec: { resolution: 'NONE' } })).rejects.toThrow(notAsked));
+        await expect(post(shop, { ...head, metadata: { name: 'b' }, spec })).rejects.toThrow(notAsked);
+        await expect(patch({ metadata: { finalizers: ['example.com/other', withdrawalFinalizer] } })).resolves.toBeDefined();
+
+        const client = new Client({ rest: env().rest, cache: new Cache(), fieldManager: 'weft' });
+        const lease = { namespace: 'weft-system', name: 'weft-gone-leader' };
+        const { signal } = new AbortController();
+        expect(await releaseObjects({ client, kinds: meshKinds, lease }, signal)).toBe(1);
+        const released = await env().rest.request<{ metadata: object }>({ path: `${shop}/a` });
+        expect(released.metadata).not.toHaveProperty('finalizers');
       });
     },
     { crdPaths: [join(import.meta.dirname, '../../crds')] },

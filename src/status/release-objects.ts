@@ -15,7 +15,8 @@ export interface ReleaseOptions {
   readonly kinds: readonly MeshKind[];
   /** By which the operator's replicas elect their leader. */
   readonly lease: { readonly namespace: string; readonly name: string };
-  /** How long after the end no replica leads, in milliseconds: by then the operator has to be gone. Default 20,000. */
+  /** How long after the end no replica leads, in milliseconds: by then the operator has to be gone. Meanwhile the lease is renewed
+   * four times as often. Default 20,000. */
   readonly holdMs?: number;
   /** Default: the machine's clock. */
   readonly clock?: Clock;
@@ -37,17 +38,26 @@ export async function releaseObjects(options: ReleaseOptions, signal: AbortSigna
   const { clock = systemClock, logger = silentLogger, holdMs = 20_000 } = options;
   const released = new Set<string>();
   if ((await held(options, signal)).length === 0) return 0;
-  const standDownMs = await takeLease(options, holdMs, signal);
-  logger.info('No replica leads any more', { afterMs: standDownMs });
-  await sleep(clock, standDownMs, signal);
+  let takenAtMs = Number.NEGATIVE_INFINITY;
+  /** However long it takes: where the lease ran out a replica would lead again, and put the finalizers back. */
+  const hold = async () => {
+    if (clock.monotonicMs() - takenAtMs < holdMs / 4) return;
+    const standDownMs = await takeLease(options, holdMs, signal);
+    takenAtMs = clock.monotonicMs();
+    if (standDownMs === 0) return;
+    logger.info('Waiting until no replica can think that it leads', { waitMs: standDownMs });
+    await sleep(clock, standDownMs, signal);
+  };
   for (let left = triesAtMost; left > 0; left--) {
     signal.throwIfAborted();
+    await hold();
     const objects = await held(options, signal);
     if (objects.length === 0) {
       await takeLease(options, holdMs, signal);
       return released.size;
     }
     for (const { kind, object } of objects) {
+      await hold();
       const name = `${kind.kind} ${object.metadata.namespace}/${object.metadata.name}`;
       try {
         await removeFinalizer(options.client, kind, object, withdrawalFinalizer, { signal });
