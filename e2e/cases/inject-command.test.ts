@@ -62,6 +62,36 @@ describe('weft inject', () => {
     expect(stdout).not.toContain('istio-init');
   });
 
+  it('says why a pod gets no sidecar: by the labels of its namespace, discoverySelectors, or its templates', async () => {
+    const mesh = await write('mesh.yaml', 'discoverySelectors: [{matchLabels: {mesh: "on"}}]\n');
+    const inNamespace = (labels: string) =>
+      write('web.yaml', `apiVersion: v1\nkind: Namespace\nmetadata: {name: shop, labels: ${labels}}\n---\n${deployment}`);
+    const tell = async (labels: string, ...more: string[]) => {
+      const { code, stdout, stderr } = await runWeft(['inject', '-f', await inNamespace(labels), '--mesh-config', mesh, ...more]);
+      return { code, isInjected: stdout.includes('istio-proxy'), stderr };
+    };
+    expect(await tell('{istio-injection: disabled}')).toEqual({
+      ...{ code: 0, isInjected: false },
+      stderr: 'Deployment shop/web is not injected: its namespace has the label istio-injection=disabled',
+    });
+    expect(await tell('{istio-injection: enabled}')).toEqual({
+      ...{ code: 0, isInjected: false },
+      stderr:
+        "Deployment shop/web is not injected: no entry of the mesh config's discoverySelectors matches the labels of namespace shop",
+    });
+    expect(await tell('{istio-injection: enabled, mesh: "on"}')).toEqual({ code: 0, isInjected: true, stderr: '' });
+    const values = await write(
+      'values.yaml',
+      'templates: {extra: {metadata: {labels: {extra: "yes"}}}}\ndefaultTemplates: [extra]\n',
+    );
+    expect(await tell('{mesh: "on"}', '--values', values, '--print-rules')).toMatchObject({
+      code: 1,
+      stderr: expect.stringMatching(
+        /^Deployment shop\/web gets no sidecar: its templates leave it out\n.*no pod in it gets a sidecar/,
+      ),
+    });
+  });
+
   it('applies EnvoyFilters to the bootstrap, from the file and from --config', async () => {
     const filter = (name: string, value: string) =>
       `apiVersion: networking.istio.io/v1alpha3\nkind: EnvoyFilter\nmetadata: {name: ${name}, namespace: shop}\n` +

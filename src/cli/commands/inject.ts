@@ -71,7 +71,7 @@ async function inject(options: Options): Promise<void> {
     labelsOf: namespaceLabels(objects),
     ...(shapeBootstrap && { shapeBootstrap }),
   };
-  const run = new Run(request, printRules);
+  const run = new Run(request);
   const printed = objects.map((object, index) => {
     const changed = run.inject(object);
     return changed === object
@@ -90,11 +90,9 @@ class Run {
   /** The rules of each pod that is injected. */
   readonly rules: string[] = [];
   readonly #request: ObjectRequest;
-  readonly #saysSkipped: boolean;
 
-  constructor(request: ObjectRequest, saysSkipped: boolean) {
+  constructor(request: ObjectRequest) {
     this.#request = request;
-    this.#saysSkipped = saysSkipped;
   }
 
   /** The object with its pods injected; the same object if nothing is. */
@@ -109,20 +107,24 @@ class Run {
     const { name, result, capture } = outcome;
     if (result.outcome === 'refused') this.refusals.push(`${name}: ${result.message}`);
     else if (result.outcome === 'injected') for (const warning of result.warnings) warn(`warning: ${name}: ${warning}`);
-    else if (this.#saysSkipped) warn(`${name} is not injected: ${result.reason}`);
+    else warn(`${name} is not injected: ${result.reason}`);
+    if (result.outcome === 'injected' && !capture) warn(`${name} gets no sidecar: its templates leave it out`);
     if (capture) this.rules.push(`${this.rules.length ? `# ${name}\n` : ''}${formatRules(capture)}`);
     return outcome.object;
   }
 }
 
-/** The labels of the namespaces that the file itself has, where they concern injection. */
+/** The labels of the namespaces that the file itself has. */
 function namespaceLabels(objects: readonly unknown[]): ObjectRequest['labelsOf'] {
   const known = new Map<string, Record<string, string>>();
-  for (const object of objects) {
-    if (!isMap(object) || object.kind !== 'Namespace') continue;
-    const { name, labels = {} } = (object.metadata ?? {}) as { name?: string; labels?: Record<string, string> };
-    if (name !== undefined && ('istio-injection' in labels || 'istio.io/rev' in labels)) known.set(name, labels);
-  }
+  const note = (object: unknown): void => {
+    if (!isMap(object)) return;
+    if (object.kind === 'List' && Array.isArray(object.items)) object.items.forEach(note);
+    if (object.kind !== 'Namespace') return;
+    const { name, labels } = (object.metadata ?? {}) as { name?: string; labels?: Record<string, string> | null };
+    if (name !== undefined) known.set(name, labels ?? {});
+  };
+  objects.forEach(note);
   return (namespace) => known.get(namespace);
 }
 

@@ -17,7 +17,7 @@ import type { Pod } from '../injector/pod.ts';
 import { askedFor } from './asked-for.ts';
 import { createInjectionMetrics } from './injection-metrics.ts';
 import { diffObjects } from './json-patch.ts';
-import { type ParticipationOptions, takesPart, whyLeftOut } from './participation.ts';
+import { leaveOutside, outsidePolicy, type ParticipationOptions } from './participation.ts';
 
 export interface InjectionHandlerOptions extends Pick<ParticipationOptions, 'namespaces' | 'readNamespace'> {
   /** The injector. */
@@ -33,9 +33,6 @@ export interface InjectionHandlerOptions extends Pick<ParticipationOptions, 'nam
 
 type Namespace = InjectionRequest['namespace'];
 
-/** The policy by which a pod outside of `discoverySelectors` is left as it is. */
-const outsidePolicy = 'discovery-selectors';
-
 /**
  * Answers reviews of pods that are made: with the patch that injects the sidecar, with the reason why the pod must not be made, or as it is.
  * Has no effect outside of its answer, so a dry run is nothing special.
@@ -50,8 +47,7 @@ export function createInjectionHandler(options: InjectionHandlerOptions): Admiss
       ...{ pod, namespace, config: askedFor(options.config(), path), meshConfig },
       ...(options.shapeBootstrap && { shapeBootstrap: options.shapeBootstrap }),
     });
-    // No CA would come to it and no configuration: with a sidecar it would wait for ever.
-    return result.outcome === 'skipped' || takesPart(namespace.labels, meshConfig) ? result : leftOut(namespace);
+    return leaveOutside(result, namespace, meshConfig);
   };
 
   /** A pod is only left out by what the API server says now: its webhook rules may know of a label that the watch has yet to bring. */
@@ -108,10 +104,6 @@ export function createInjectionHandler(options: InjectionHandlerOptions): Admiss
       metrics.seconds.observe((clock.monotonicMs() - startedMs) / 1000);
     }
   };
-}
-
-function leftOut({ name }: Namespace): Extract<InjectionResult, { outcome: 'skipped' }> {
-  return { outcome: 'skipped', policy: outsidePolicy, reason: whyLeftOut(name) };
 }
 
 function namespaceOf({

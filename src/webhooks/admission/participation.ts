@@ -2,6 +2,7 @@ import type { MeshConfig } from '../../mesh/mesh-config.ts';
 import { matchesSelector } from '../../runtime/cache/label-selector.ts';
 import type { ObjectStore } from '../../runtime/cache/object-store.ts';
 import type { KubernetesObject } from '../../runtime/object.ts';
+import type { InjectionRequest, InjectionResult } from '../injector/injection.ts';
 
 type Labels = Readonly<Record<string, string>>;
 
@@ -13,6 +14,22 @@ export function takesPart(labels: Labels | undefined, { discoverySelectors }: Pi
 /** Why they do not, for whoever sent one. */
 export function whyLeftOut(namespace: string): string {
   return `no entry of the mesh config's discoverySelectors matches the labels of namespace ${namespace}`;
+}
+
+/** The policy by which a pod outside of `discoverySelectors` is left as it is. */
+export const outsidePolicy = 'discovery-selectors';
+
+/**
+ * What becomes of a pod where `discoverySelectors` may leave its namespace out: then it stays as it is, whatever the injector made of it. No CA
+ * would come to it and no configuration: with a sidecar it would wait for ever.
+ */
+export function leaveOutside(
+  result: InjectionResult,
+  { name, labels }: InjectionRequest['namespace'],
+  meshConfig: Pick<MeshConfig, 'discoverySelectors'>,
+): InjectionResult {
+  if (result.outcome === 'skipped' || takesPart(labels, meshConfig)) return result;
+  return { outcome: 'skipped', policy: outsidePolicy, reason: whyLeftOut(name) };
 }
 
 export interface ParticipationOptions {

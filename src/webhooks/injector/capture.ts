@@ -11,27 +11,21 @@ import { badAnnotation } from './annotations/read-annotations.ts';
 import { annotationTable } from './annotations/table.ts';
 import { BadValue } from './annotations/values.ts';
 import type { InjectionConfig } from './config/injection-config.ts';
-import { InjectionRefusal, type InjectionRequest } from './injection.ts';
+import { InjectionRefusal } from './injection.ts';
 import type { Pod } from './pod.ts';
-import { type InjectionSettings, readSettings } from './settings.ts';
-import { stripPod } from './strip-pod.ts';
+import type { ProxyOwner } from './proxy-owner.ts';
+import type { InjectionSettings } from './settings.ts';
 
 type TrafficList = keyof InjectionConfig['capture'];
 
 /**
  * What of a pod's traffic its sidecar gets: the options of the iptables rules, from the pod's annotations, its ProxyConfig and the
- * configuration. A pod that is injected already is looked at as it was before.
- * Throws an {@link InjectionRefusal} that names a bad annotation and its value.
+ * configuration. Throws an {@link InjectionRefusal} for what the rules cannot do.
+ * @param owner as whom the sidecar runs
  */
-export function captureOptionsOf(request: InjectionRequest): CaptureOptions {
-  const pod = stripPod(request.pod);
-  return captureOptions(request.config, readSettings(pod, request));
-}
-
-/** {@link captureOptionsOf} where the settings are read already. */
-export function captureOptions(config: InjectionConfig, settings: InjectionSettings): CaptureOptions {
-  const { mode, statusPort, ownProxy } = settings;
-  const { runAsUser, runAsGroup } = ownProxy?.securityContext ?? {};
+export function captureOptions(config: InjectionConfig, settings: InjectionSettings, owner: ProxyOwner): CaptureOptions {
+  const { mode, statusPort } = settings;
+  const { runAsUser, runAsGroup } = owner;
   if (mode === 'REDIRECT' && runAsUser === 0) {
     throw new InjectionRefusal(
       `container istio-proxy: securityContext.runAsUser must not be 0 in interception mode REDIRECT: the rules know the sidecar by its user, ` +
@@ -47,7 +41,7 @@ export function captureOptions(config: InjectionConfig, settings: InjectionSetti
   return {
     ...defaultCaptureOptions,
     mode,
-    ...proxyOwner(mode, { ...(runAsUser !== undefined && { runAsUser }), ...(runAsGroup !== undefined && { runAsGroup }) }),
+    ...proxyOwner(mode, owner),
     dns: dnsCapture(settings),
     statusPort,
     includeOutboundIPRanges: listOf('includeOutboundIPRanges', settings, config),

@@ -76,6 +76,54 @@ describe('injectObject', () => {
     });
   });
 
+  it('leaves alone what discoverySelectors leave out, by all labels of its namespace', () => {
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web', namespace: 'shop' }, spec: template.spec };
+    const within = (matchLabels: Record<string, string>, labels?: Record<string, string>, object: JsonMap = pod) =>
+      injectObject(object, {
+        config: defaultInjectionConfig,
+        meshConfig: { ...defaultMeshConfig, discoverySelectors: [{ matchLabels }] },
+        labelsOf: () => labels,
+      })!;
+    const reason = "no entry of the mesh config's discoverySelectors matches the labels of namespace shop";
+    const outside = { outcome: 'skipped', policy: 'discovery-selectors', reason };
+    expect(within({ mesh: 'on' }, { 'istio-injection': 'enabled' })).toMatchObject({ result: outside, object: pod });
+    expect(within({ mesh: 'on' }, {}).capture).toBeUndefined();
+    expect(within({ mesh: 'on' }, { mesh: 'on' }).result).toMatchObject({ outcome: 'injected', warnings: [] });
+    const byName = { 'kubernetes.io/metadata.name': 'shop' };
+    expect(within(byName, {}).result).toMatchObject({ outcome: 'injected', warnings: [] });
+    expect(within(byName).result).toMatchObject({ outcome: 'injected', warnings: [] });
+    // Where it stands is not known: that is said, and not taken for a no.
+    const said = expect.stringContaining('the labels of namespace shop are not known');
+    expect(within({ mesh: 'on' }).result).toMatchObject({ outcome: 'injected', warnings: [said] });
+    const bad = { ...pod, metadata: { ...pod.metadata, annotations: { 'sidecar.istio.io/logLevel': 'loud' } } };
+    expect(within({ mesh: 'on' }, {}, bad).result).toMatchObject(outside);
+    expect(within({ mesh: 'on' }, undefined, bad).result.outcome).toBe('refused');
+  });
+
+  it('captures nothing of a pod whose templates leave out the sidecar', () => {
+    const templates = { extra: { metadata: { labels: { extra: 'yes' } } } };
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web' }, spec: template.spec };
+    const { result, capture } = injectObject(pod, {
+      config: { ...defaultInjectionConfig, templates, defaultTemplates: ['extra'] },
+      ...{ meshConfig: defaultMeshConfig, labelsOf: () => undefined },
+    })!;
+    expect([result.outcome, capture]).toEqual(['injected', undefined]);
+  });
+
+  it('captures by the user that templates give the sidecar', () => {
+    const proxy = { name: 'istio-proxy', securityContext: { runAsUser: 2000 } };
+    const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web' }, spec: template.spec };
+    const { capture } = injectObject(pod, {
+      config: {
+        ...defaultInjectionConfig,
+        templates: { user: { spec: { initContainers: [proxy] } } },
+        defaultTemplates: ['sidecar', 'user'],
+      },
+      ...{ meshConfig: defaultMeshConfig, labelsOf: () => undefined },
+    })!;
+    expect(capture).toMatchObject({ proxyUids: [2000], proxyGids: [2000] });
+  });
+
   it('takes a namespace that it knows nothing of for one of its own revision', () => {
     const pod = { apiVersion: 'v1', kind: 'Pod', metadata: { name: 'web', namespace: 'shop' }, spec: template.spec };
     const outcome = (labels?: Record<string, string>) =>

@@ -1,12 +1,15 @@
+import { leaveOutside } from '../admission/participation.ts';
 import type { CaptureOptions } from '../iptables/capture-options.ts';
-import { captureOptionsOf } from './capture.ts';
 import { injectPod } from './inject-pod.ts';
 import type { InjectionRequest, InjectionResult, JsonMap } from './injection.ts';
 import type { Pod, PodMetadata, PodSpec } from './pod.ts';
 
 /** What injection has to know besides the object. */
 export type ObjectRequest = Pick<InjectionRequest, 'config' | 'meshConfig' | 'shapeBootstrap'> & {
-  /** The labels of a namespace by its name; undefined: not known, which is taken for one that is injected by the configuration's revision. */
+  /**
+   * The labels of a namespace by its name; undefined: not known. Where no label says whether it is injected, it is taken for one that the
+   * configuration's revision serves.
+   */
   readonly labelsOf: (namespace: string) => Readonly<Record<string, string>> | undefined;
 };
 
@@ -15,6 +18,8 @@ interface PodInObject {
   /** How a message names it: `Deployment shop/web`. */
   readonly name: string;
   readonly request: InjectionRequest;
+  /** Whether all labels of its namespace are known. */
+  readonly isPlaceKnown: boolean;
   /** The object with another pod in the place of this one. */
   readonly replace: (pod: Pod) => JsonMap;
 }
@@ -25,7 +30,7 @@ export interface ObjectResult {
   readonly result: InjectionResult;
   /** With the sidecar, if the result is `injected`; else as it was. */
   readonly object: JsonMap;
-  /** What of its traffic is captured; undefined if it is not injected. */
+  /** What of its traffic is captured; undefined if it gets no sidecar. */
   readonly capture: CaptureOptions | undefined;
 }
 
@@ -50,9 +55,22 @@ const templatePaths: Readonly<Record<string, readonly string[]>> = {
 export function injectObject(object: JsonMap, request: ObjectRequest): ObjectResult | undefined {
   const found = findPod(object, request);
   if (!found) return undefined;
-  const result = injectPod(found.request);
+  const result = injectInMesh(found);
   if (result.outcome !== 'injected') return { name: found.name, result, object, capture: undefined };
-  return { name: found.name, result, object: found.replace(result.pod), capture: captureOptionsOf(found.request) };
+  return { name: found.name, result, object: found.replace(result.pod), capture: result.capture };
+}
+
+/** As the webhook, which leaves pods outside of `discoverySelectors` alone; of a namespace whose labels are not known that is only said. */
+function injectInMesh({ request, isPlaceKnown }: PodInObject): InjectionResult {
+  const { namespace, meshConfig } = request;
+  const result = injectPod(request);
+  const labels = { 'kubernetes.io/metadata.name': namespace.name, ...namespace.labels };
+  const inMesh = leaveOutside(result, { name: namespace.name, labels }, meshConfig);
+  if (inMesh === result || isPlaceKnown || result.outcome !== 'injected') return isPlaceKnown ? inMesh : result;
+  const warning =
+    `the labels of namespace ${namespace.name} are not known: the webhook injects only where an entry of the mesh config's discoverySelectors ` +
+    'matches them; put the Namespace into the file';
+  return { ...result, warnings: [...result.warnings, warning] };
 }
 
 function findPod(object: JsonMap, { labelsOf, ...rest }: ObjectRequest): PodInObject | undefined {
@@ -66,7 +84,9 @@ function findPod(object: JsonMap, { labelsOf, ...rest }: ObjectRequest): PodInOb
   const template = withoutNulls({ ...content, spec: content.spec }) as Pod;
   // A template's pods get names of their own; the workload's says where they come from in a message.
   const pod = isPod ? template : { ...template, metadata: { ...template.metadata, generateName: `${name}-` } };
-  const labels = labelsOf(namespace) ?? { 'istio.io/rev': rest.config.revision };
+  const known = labelsOf(namespace);
+  const isLabelled = known && ('istio-injection' in known || 'istio.io/rev' in known);
+  const labels = isLabelled ? known : { ...known, 'istio.io/rev': rest.config.revision };
   return {
     name: `${kind as string} ${namespace}/${name}`,
     request: {
@@ -75,6 +95,7 @@ function findPod(object: JsonMap, { labelsOf, ...rest }: ObjectRequest): PodInOb
       namespace: { name: namespace, labels },
       ...(!isPod && { workload: { name, kind: kind as string, apiVersion: String(apiVersion) } }),
     },
+    isPlaceKnown: known !== undefined,
     replace: (injected) => replaceAt(object, path, isPod ? injected : withoutGeneratedName(injected, template)) as JsonMap,
   };
 }

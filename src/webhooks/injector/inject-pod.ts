@@ -11,6 +11,7 @@ import { type Container, initContainerName, type Pod, type PodSpec, podName, pro
 import { decideInjection } from './policies.ts';
 import { type RewrittenProbes, rewriteProbes } from './probes/rewrite-probes.ts';
 import { surprisingProbes } from './probes/surprising-probes.ts';
+import { ownerOf } from './proxy-owner.ts';
 import type { InjectionStatus } from './record.ts';
 import { type InjectionSettings, readSettings } from './settings.ts';
 import { buildSidecar, forceProxyUser, podSurprises } from './sidecar.ts';
@@ -38,7 +39,7 @@ export function injectPod(request: InjectionRequest): InjectionResult {
   }
 }
 
-type Injected = { readonly pod: Pod; readonly warnings: readonly string[] };
+type Injected = Omit<Extract<InjectionResult, { outcome: 'injected' }>, 'outcome'>;
 
 function injectStripped(original: Pod, settings: InjectionSettings, request: InjectionRequest): Injected {
   const steps = templatesOf(original, settings, request);
@@ -74,8 +75,18 @@ function injectSidecar(
   // What the sidecar has to know of the pod, it has to know as the other templates leave it.
   const preview = withLabels(layTemplates(base, steps, {}), workload);
   const probes = probesOf(preview, settings, request);
+  const owner = ownerOf(settings, (piece) => layTemplates(base, steps, piece), own);
+  const capture = captureOptions(config, settings, owner);
   const metrics = mergeMetrics(original.metadata?.annotations ?? {}, settings, ownPorts(settings, request));
-  const sidecar = buildSidecar({ pod: preview, workload, settings, request, probes: probes.targets, metrics: metrics?.target });
+  const sidecar = buildSidecar({
+    pod: preview,
+    workload,
+    settings,
+    request,
+    probes: probes.targets,
+    metrics: metrics?.target,
+    capture,
+  });
   refuseTakenVolumes(base.spec, sidecar.piece.spec.volumes ?? [], settings);
 
   const merged = layTemplates(base, steps, sidecar.piece);
@@ -92,7 +103,6 @@ function injectSidecar(
     ...metrics?.annotations,
   });
   const status = statusOf(base.spec, spec, config.revision);
-  const capture = captureOptions(config, settings);
   return {
     pod: {
       ...pod,
@@ -108,8 +118,9 @@ function injectSidecar(
       ...surprisingProbes(rewritten.handlers, settings, (port) => isCapturedInbound(port, capture)),
       ...missingVolumes(settings, spec),
       ...surprisesOf(own, settings),
-      ...podSurprises(original, settings, capture),
+      ...podSurprises(original, settings, capture, owner),
     ],
+    capture,
   };
 }
 

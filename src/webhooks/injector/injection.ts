@@ -1,4 +1,5 @@
 import type { MeshConfig } from '../../mesh/mesh-config.ts';
+import type { CaptureOptions } from '../iptables/capture-options.ts';
 import type { InjectionConfig } from './config/injection-config.ts';
 import type { Pod } from './pod.ts';
 import type { Workload } from './workload.ts';
@@ -38,6 +39,8 @@ export type InjectionResult =
       readonly pod: Pod;
       /** What is legal and has no effect, or a surprising one: for the person who sent the pod. */
       readonly warnings: readonly string[];
+      /** What of its traffic is captured; undefined: it gets no sidecar, only what other templates say. */
+      readonly capture?: CaptureOptions;
     }
   /** It stays as it is. */
   | {

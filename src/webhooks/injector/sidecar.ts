@@ -1,7 +1,6 @@
 import type { CaptureOptions } from '../iptables/capture-options.ts';
 import { buildBootstrap } from './bootstrap/build-bootstrap.ts';
 import { secretFiles } from './bootstrap/credentials.ts';
-import { captureOptions } from './capture.ts';
 import { buildInitContainer } from './containers/init-container.ts';
 import { buildProxyContainer } from './containers/proxy-container.ts';
 import { fileAnnotation, volumesOf } from './containers/volumes.ts';
@@ -9,6 +8,7 @@ import type { InjectionRequest } from './injection.ts';
 import type { MetricsTarget } from './metrics.ts';
 import { type Container, initContainerName, type Pod, type PodSpec, proxyContainerName, type SecurityContext } from './pod.ts';
 import type { ProbeTarget } from './probes/rewrite-probes.ts';
+import type { ProxyOwner } from './proxy-owner.ts';
 import type { InjectionSettings } from './settings.ts';
 import type { Workload } from './workload.ts';
 
@@ -28,8 +28,9 @@ export function buildSidecar(input: {
   readonly request: InjectionRequest;
   readonly probes: readonly ProbeTarget[];
   readonly metrics: MetricsTarget | undefined;
+  readonly capture: CaptureOptions;
 }): Sidecar {
-  const { pod, workload, settings, request, probes, metrics } = input;
+  const { pod, workload, settings, request, probes, metrics, capture } = input;
   const { config, namespace, shapeBootstrap } = request;
   const built = buildBootstrap({ pod, workload, settings, config, probes, ...(metrics && { metrics }) });
   const bootstrap = shapeBootstrap
@@ -38,7 +39,7 @@ export function buildSidecar(input: {
   const files = config.xds.tls ? secretFiles(config, settings.controlPlaneAddress) : {};
   const { volumes, mounts } = volumesOf(settings, config, Object.keys(files));
   const proxy = buildProxyContainer(settings, config, bootstrap, mounts);
-  const init = settings.mode === 'NONE' ? [] : [buildInitContainer(captureOptions(config, settings), settings, config)];
+  const init = settings.mode === 'NONE' ? [] : [buildInitContainer(capture, settings, config)];
   const initContainers = [...init, ...(settings.isNative ? [proxy] : [])];
   return {
     piece: {
@@ -70,12 +71,17 @@ export function forceProxyUser(spec: PodSpec, { mode }: InjectionSettings): PodS
 }
 
 /** What is legal in a pod, and surprises in a mesh. */
-export function podSurprises(pod: Pod, { mode, isNative, ownProxy }: InjectionSettings, capture: CaptureOptions): string[] {
+export function podSurprises(
+  pod: Pod,
+  { mode, isNative }: InjectionSettings,
+  capture: CaptureOptions,
+  owner: ProxyOwner,
+): string[] {
   const surprises: string[] = [];
   const { dnsPolicy, securityContext } = pod.spec as { dnsPolicy?: string; securityContext?: SecurityContext };
   if (dnsPolicy !== undefined && dnsPolicy !== 'ClusterFirst')
     surprises.push(`dnsPolicy is ${dnsPolicy}: the sidecar may not find the control plane by its name`);
-  if (mode === 'TPROXY' && ownProxy?.securityContext?.runAsUser)
+  if (mode === 'TPROXY' && owner.runAsUser !== 0)
     surprises.push(
       `container ${proxyContainerName}: runAsUser has no effect, in interception mode TPROXY the sidecar runs as root`,
     );

@@ -9,13 +9,11 @@ import {
   type SecurityContext,
   type VolumeMount,
 } from '../pod.ts';
+import { injectedOwner } from '../proxy-owner.ts';
 import type { InjectionSettings } from '../settings.ts';
 import { hooksOf } from './hooks.ts';
 import { resourcesOf } from './resources.ts';
 import { overridePath } from './volumes.ts';
-
-/** The user and the group that the sidecar runs as, unless the pod's own istio-proxy says otherwise. */
-const proxyId = 1337;
 
 /** Linux takes no longer argument (MAX_ARG_STRLEN, with its end). */
 const longestArgumentBytes = 131_071;
@@ -116,16 +114,15 @@ function probesOf(
   };
 }
 
-/** TPROXY sets a socket option that needs NET_ADMIN, which a process that is not root does not get from Kubernetes. */
-function securityOf({ mode }: InjectionSettings, { proxy }: InjectionConfig): SecurityContext {
-  const isRoot = mode === 'TPROXY';
+function securityOf(settings: InjectionSettings, { proxy }: InjectionConfig): SecurityContext {
+  const owner = injectedOwner(settings);
+  const isRoot = owner.runAsUser === 0;
   return {
     allowPrivilegeEscalation: false,
     capabilities: { ...(isRoot && { add: ['NET_ADMIN'] }), drop: ['ALL'] },
     privileged: false,
     readOnlyRootFilesystem: true,
-    runAsUser: isRoot ? 0 : proxyId,
-    runAsGroup: proxyId,
+    ...owner,
     runAsNonRoot: !isRoot,
     ...(proxy.seccompProfile && { seccompProfile: proxy.seccompProfile }),
   };
