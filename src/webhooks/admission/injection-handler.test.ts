@@ -75,6 +75,16 @@ describe('reviews of pods', () => {
     expect(await counts()).toEqual({ requests: 1, success: 1, failure: 0, skip: 0 });
   });
 
+  it('hold no more of warnings and of a refusal than a person reads', async () => {
+    const many = Array.from({ length: 12 }, () => 'w'.repeat(1000));
+    inject = ({ pod }) => ({ outcome: 'injected', pod, warnings: many });
+    const { warnings = [] } = await handle(review(), { signal });
+    expect(warnings.length).toBe(11);
+    expect(warnings.join('').length).toBeLessThanOrEqual(4096);
+    inject = () => ({ outcome: 'refused', message: 'm'.repeat(100_000) });
+    expect(await handle(review(), { signal })).toEqual({ type: 'denied', message: expect.stringMatching(/^m{4095}…$/) });
+  });
+
   it('are refused with the injector’s message', async () => {
     inject = () => ({ outcome: 'refused', message: 'annotation x of pod shop/web-*: "y"' });
     expect(await handle(review(), { signal })).toEqual({ type: 'denied', message: 'annotation x of pod shop/web-*: "y"' });

@@ -17,6 +17,7 @@ import type { Pod } from '../injector/pod.ts';
 import { askedFor } from './asked-for.ts';
 import { createInjectionMetrics } from './injection-metrics.ts';
 import { diffObjects } from './json-patch.ts';
+import { limitReason, limitWarnings } from './limit-remarks.ts';
 import { leaveOutside, outsidePolicy, type ParticipationOptions } from './participation.ts';
 
 export interface InjectionHandlerOptions extends Pick<ParticipationOptions, 'namespaces' | 'readNamespace'> {
@@ -77,7 +78,7 @@ export function createInjectionHandler(options: InjectionHandlerOptions): Admiss
       case 'injected':
         metrics.success.inc();
         logger.info('A sidecar was injected', { ...about, dryRun: request.dryRun ?? false });
-        return patched(diffObjects(object, result.pod), { warnings: result.warnings });
+        return patched(diffObjects(object, result.pod), { warnings: limitWarnings(result.warnings, 'weft inject') });
       case 'skipped':
         metrics.skip.inc();
         logger.debug('A pod was left as it is', { ...about, policy: result.policy, reason: result.reason });
@@ -88,7 +89,7 @@ export function createInjectionHandler(options: InjectionHandlerOptions): Admiss
       case 'refused':
         metrics.failure.inc();
         logger.warn('A pod was refused', { ...about, reason: result.message });
-        return denied(result.message);
+        return denied(limitReason(result.message));
     }
   };
 

@@ -4,6 +4,7 @@ import { compileObject } from '../../controllers/compile-object.ts';
 import type { Compiled } from '../../controllers/fragment-reconciler.ts';
 import type { KubernetesObject } from '../../runtime/object.ts';
 import { type AdmissionHandler, type AdmissionRequest, allowed, denied, errored } from '../../runtime/webhook/admission.ts';
+import { limitWarnings } from '../admission/limit-remarks.ts';
 import { whyLeftOut } from '../admission/participation.ts';
 import {
   type Claiming,
@@ -13,10 +14,6 @@ import {
   type Selecting,
   type Surroundings,
 } from './surprises.ts';
-
-/** How many warnings one answer holds, and how long each may be: the API server cuts off what is more. */
-const maxWarnings = 10;
-const maxWarningLength = 256;
 
 /** How much of a refusal is said: it ends up on someone's terminal. */
 const maxErrors = 20;
@@ -50,7 +47,7 @@ export function createValidationHandler(
       ...describeMeaning(compileObject(kind, object), object, surroundings),
       ...findIdleSelector(kind.kind, object as unknown as Selecting, surroundings),
     ];
-    return allowed({ warnings: limit(said) });
+    return allowed({ warnings: limitWarnings(said, 'weft analyze') });
   };
 }
 
@@ -80,13 +77,4 @@ function describe(name: string, findings: readonly Finding[]): string {
   const rest = errors.length > maxErrors ? [`and ${errors.length - maxErrors} more`] : [];
   const count = errors.length === 1 ? 'an error' : `${errors.length} errors`;
   return `${name} has ${count}: ${[...errors.slice(0, maxErrors), ...rest].join('; ')}`;
-}
-
-function limit(warnings: readonly string[]): string[] {
-  const shown = warnings
-    .slice(0, maxWarnings)
-    .map((text) => (text.length > maxWarningLength ? `${text.slice(0, maxWarningLength - 1)}…` : text));
-  return warnings.length > maxWarnings
-    ? [...shown, `${warnings.length - maxWarnings} more warnings; weft analyze lists all`]
-    : shown;
 }
