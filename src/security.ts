@@ -9,8 +9,8 @@ import type { Manager } from './runtime/manager/manager.ts';
 import { bootstrapShaper } from './shape-bootstrap.ts';
 import { FileFollower } from './sources/file/file-follower.ts';
 import { addTrust, certified, type TrustOptions } from './trust.ts';
+import { ClusterFeatures } from './webhooks/admission/cluster-features.ts';
 import { InjectedNamespaces } from './webhooks/admission/injected-namespaces.ts';
-import { NativeSidecars } from './webhooks/admission/native-sidecars.ts';
 import type { InjectionConfig } from './webhooks/injector/config/injection-config.ts';
 import { readInjectionConfig } from './webhooks/injector/config/read-injection-config.ts';
 import { injectPod } from './webhooks/injector/inject-pod.ts';
@@ -65,7 +65,7 @@ export function addSecurity(manager: Manager, plane: ControlPlane, namespace: st
     manager.add(new FileFollower({ file, text, onChange, clock, logger }));
   }
   const config = () => injection.current;
-  const nativeSidecars = new NativeSidecars({ rest, clock, logger });
+  const features = new ClusterFeatures({ rest, clock, logger });
   const [namespaces, pods] = [cache.store(namespaceKind), cache.store(podKind)];
   const takesPart = (name: string) => plane.namespaces?.includes(name) ?? true;
 
@@ -76,8 +76,8 @@ export function addSecurity(manager: Manager, plane: ControlPlane, namespace: st
     ...{
       bind,
       inject,
-      config: () => nativeSidecars.apply(injection.current),
-      prepare: (signal) => nativeSidecars.detect(signal),
+      config: () => features.apply(injection.current),
+      prepare: (signal) => features.detect(signal),
     },
     shapeBootstrap: bootstrapShaper(plane.podFilters, logger),
   });

@@ -38,7 +38,7 @@ export function buildSidecar(input: {
     : built;
   const files = config.xds.tls ? secretFiles(config, settings.controlPlaneAddress) : {};
   const { volumes, mounts } = volumesOf(settings, config, Object.keys(files));
-  const proxy = buildProxyContainer(settings, config, bootstrap, mounts);
+  const proxy = buildProxyContainer(settings, config, bootstrap, mounts, pod.spec);
   const init = settings.mode === 'NONE' ? [] : [buildInitContainer(capture, settings, config)];
   const initContainers = [...init, ...(settings.isNative ? [proxy] : [])];
   return {

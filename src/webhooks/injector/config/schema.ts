@@ -111,6 +111,12 @@ export const injectionConfigSchema = record({
         "Whether sidecars are init containers that keep running. Absent: if the API server's version is Kubernetes 1.29 or later; offline, yes.",
     }),
   ),
+  sleepHooks: Type.Optional(
+    Type.Boolean({
+      description:
+        "Whether a classic sidecar without a shell may wait by a sleep hook. Absent: if the API server's version is Kubernetes 1.30 or later; offline, yes.",
+    }),
+  ),
   rewriteAppHTTPProbe: Type.Boolean({ description: "Whether the application's probes and hooks are led through the sidecar." }),
   ipFamilies: stringEnum(['auto', 'ipv4', 'ipv6', 'dual'], {
     description:

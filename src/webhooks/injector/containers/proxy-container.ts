@@ -4,6 +4,7 @@ import { InjectionRefusal } from '../injection.ts';
 import {
   type Container,
   type EnvironmentVariable,
+  type PodSpec,
   type Probe,
   proxyContainerName,
   type SecurityContext,
@@ -20,15 +21,19 @@ const longestArgumentBytes = 131_071;
 
 const defaultDrainMs = 45_000;
 
-/** The sidecar, as it is without the pod's own istio-proxy merged over it. */
+/**
+ * The sidecar, as it is without the pod's own istio-proxy merged over it.
+ * @param spec of the pod, as its templates leave it
+ */
 export function buildProxyContainer(
   settings: InjectionSettings,
   config: InjectionConfig,
   bootstrap: object,
   mounts: readonly VolumeMount[],
+  spec: PodSpec,
 ): Container {
   const { annotations, isNative, hasOwnProbes } = settings;
-  const lifecycle = hooksOf(settings, config);
+  const lifecycle = hooksOf(settings, config, spec);
   return {
     name: proxyContainerName,
     image: annotations['sidecar.istio.io/proxyImage'] ?? config.proxy.image,

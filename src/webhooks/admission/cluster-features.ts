@@ -5,8 +5,13 @@ import type { Clock } from '../../runtime/clock.ts';
 import type { Logger } from '../../runtime/logger.ts';
 import type { InjectionConfig } from '../injector/config/injection-config.ts';
 
-/** The release from which init containers with `restartPolicy: Always` are on unless somebody turns them off. */
-const firstMinor = 29;
+/** The minor releases of Kubernetes 1 from which each is on unless somebody turns it off. */
+const firstMinors = {
+  /** Init containers with `restartPolicy: Always` (SidecarContainers). */
+  nativeSidecars: 29,
+  /** `sleep` of lifecycle hooks (PodLifecycleSleepAction). An API server that does not know it drops it, and refuses the empty hook. */
+  sleepHooks: 30,
+};
 const retryMs = 5_000;
 
 interface Options {
@@ -15,10 +20,10 @@ interface Options {
   readonly logger: Logger;
 }
 
-/** Says whether sidecars are native where the configuration does not: the API server's version decides. */
-export class NativeSidecars {
+/** Says what of Kubernetes injected pods may use, where the configuration does not: the API server's version decides. */
+export class ClusterFeatures {
   readonly #options: Options;
-  #known: boolean | undefined;
+  #known: Features | undefined;
 
   constructor(options: Options) {
     this.#options = options;
@@ -33,15 +38,15 @@ export class NativeSidecars {
     while (this.#known === undefined) {
       try {
         const { major, minor, gitVersion } = await rest.request<Version>({ path: '/version', signal });
-        this.#known = hasNativeSidecars(major, minor);
-        logger.info('The version of the API server is known', { gitVersion, nativeSidecars: this.#known });
+        this.#known = featuresOf(major, minor);
+        logger.info('The version of the API server is known', { gitVersion, ...this.#known });
       } catch (error) {
         signal.throwIfAborted();
         if (error instanceof ApiError && error.status < 500 && error.status !== 429) {
           logger.warn('The API server does not tell its version; sidecars are native unless nativeSidecars says otherwise', {
             error,
           });
-          this.#known = true;
+          this.#known = featuresOf();
         } else {
           logger.warn('The version of the API server is not known yet, and pods are not injected until it is', { error });
           await wait(clock, retryMs, signal);
@@ -52,8 +57,16 @@ export class NativeSidecars {
 
   /** The configuration, with what it leaves open filled in. */
   apply(config: InjectionConfig): InjectionConfig {
-    return config.nativeSidecars === undefined && this.#known !== undefined ? { ...config, nativeSidecars: this.#known } : config;
+    if (!this.#known || (config.nativeSidecars !== undefined && config.sleepHooks !== undefined)) return config;
+    return { ...config, ...this.#known, ...given(config) };
   }
+}
+
+type Features = Required<Pick<InjectionConfig, keyof typeof firstMinors>>;
+
+/** What the configuration itself says. */
+function given({ nativeSidecars, sleepHooks }: InjectionConfig): Partial<Features> {
+  return { ...(nativeSidecars !== undefined && { nativeSidecars }), ...(sleepHooks !== undefined && { sleepHooks }) };
 }
 
 interface Version {
@@ -63,8 +76,9 @@ interface Version {
   readonly gitVersion?: string;
 }
 
-function hasNativeSidecars(major = '', minor = ''): boolean {
+function featuresOf(major = '', minor = ''): Features {
   const [first, second] = [Number.parseInt(major, 10), Number.parseInt(minor, 10)];
   // What nobody can read is not from before.
-  return !(first < 1 || (first === 1 && second < firstMinor));
+  const has = (firstMinor: number): boolean => !(first < 1 || (first === 1 && second < firstMinor));
+  return { nativeSidecars: has(firstMinors.nativeSidecars), sleepHooks: has(firstMinors.sleepHooks) };
 }
