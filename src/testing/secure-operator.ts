@@ -125,20 +125,21 @@ export async function requestToken(rest: RestClient, serviceAccount: string, spe
 export async function makeWebhookConfiguration(
   rest: RestClient,
   kind: 'Mutating' | 'Validating',
-  webhooks: readonly { name: string; url: string; rule: object; namespaceSelector?: object }[],
+  webhooks: readonly { name: string; url: string; rule: object; namespaceSelector?: object; reinvocationPolicy?: string }[],
 ): Promise<void> {
   const path = `/apis/admissionregistration.k8s.io/v1/${kind.toLowerCase()}webhookconfigurations`;
   const body = {
     apiVersion: 'admissionregistration.k8s.io/v1',
     kind: `${kind}WebhookConfiguration`,
     metadata: { name: namesOf().webhookConfiguration },
-    webhooks: webhooks.map(({ name, url, rule, namespaceSelector = {} }) => ({
+    webhooks: webhooks.map(({ name, url, rule, namespaceSelector = {}, reinvocationPolicy }) => ({
       ...{
         name,
         clientConfig: { url },
         rules: [{ apiGroups: [''], apiVersions: ['*'], operations: ['CREATE', 'UPDATE'], ...rule }],
       },
       ...{ sideEffects: 'None', admissionReviewVersions: ['v1'], failurePolicy: 'Fail', timeoutSeconds: 10, namespaceSelector },
+      ...(reinvocationPolicy && { reinvocationPolicy }),
     })),
   };
   await rest.request({ method: 'POST', path, query: { fieldManager: 'chart' }, body });

@@ -117,6 +117,9 @@ spec: {workloadSelector: {labels: ${labels}}, egress: [{hosts: ["./*"]}]}
     expect((await ask(sidecar('a', '{app: web, tier: front}'))).warnings).toEqual([
       'spec.workloadSelector: Sidecar shop/z is older and selects every workload that this one does; it is the one in force',
     ]);
+    expect((await ask(sidecar('a', '{app: web}'))).warnings).toEqual([
+      'spec.workloadSelector: Sidecar shop/z is older and claims the same; it is the one in force',
+    ]);
     expect((await ask(sidecar('a', '{tier: front}'))).warnings).toEqual([]);
     expect((await ask(sidecar('z', '{app: web}'), { operation: 'UPDATE' })).warnings).toEqual([]);
   });
