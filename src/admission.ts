@@ -19,6 +19,8 @@ const maxBodyBytes = 6.5 * 1024 * 1024;
 
 export interface AdmissionOptions extends Pick<InjectionHandlerOptions, 'inject' | 'config' | 'shapeBootstrap'> {
   readonly bind: BindAddress;
+  /** A CA in PEM: only clients with a certificate of it are answered. Default: whoever reaches the port is. */
+  readonly clientCa?: string;
   /** Awaited before the first review is taken. */
   readonly prepare: (signal: AbortSignal) => Promise<void>;
 }
@@ -26,8 +28,11 @@ export interface AdmissionOptions extends Pick<InjectionHandlerOptions, 'inject'
 /** Gives the manager the webhook server: `/inject` and below, `/validate`. It opens when there is a certificate to show. */
 export function addAdmission(manager: Manager, mesh: Mesh, authority: Authority, options: AdmissionOptions): WebhookServer {
   const { cache, client, clock, logger, registry } = manager;
-  const { bind, prepare, ...injection } = options;
-  const server = new WebhookServer({ certificates: authority.certificates, bind, maxBodyBytes, clock, logger, registry });
+  const { bind, clientCa, prepare, ...injection } = options;
+  const server = new WebhookServer({
+    ...{ certificates: authority.certificates, bind, maxBodyBytes, clock, logger, registry },
+    ...(clientCa !== undefined && { clientCa }),
+  });
   const known: ParticipationOptions = {
     meshConfig: () => mesh.config,
     namespaces: cache.store(namespaceKind),

@@ -26,6 +26,8 @@ export interface SecurityOptions {
   /** Whom a proxy's token must be issued for: one of these, or what is injected. */
   readonly tokenAudiences: readonly string[];
   readonly webhookBind: BindAddress;
+  /** A CA in PEM: webhooks answer only clients with a certificate of it. Default: whoever reaches the port. */
+  readonly webhookClientCa?: string;
   readonly trust: TrustOptions;
   /** In force until the file of `injectionFile` says otherwise. */
   readonly injection: InjectionConfig;
@@ -71,8 +73,9 @@ export function addSecurity(manager: Manager, plane: ControlPlane, namespace: st
 
   const injected = new InjectedNamespaces({ namespaces, pods, config, takesPart });
   const authority = addTrust(manager, namespace, options.trust, injected);
-  const { inject = injectPod, webhookBind: bind } = options;
+  const { inject = injectPod, webhookBind: bind, webhookClientCa: clientCa } = options;
   const webhooks = addAdmission(manager, plane.mesh, authority, {
+    ...(clientCa !== undefined && { clientCa }),
     ...{
       bind,
       inject,

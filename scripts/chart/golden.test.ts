@@ -99,7 +99,12 @@ describe.skipIf(!helm)('the chart', () => {
     };
     const before = await podOf('injection.xds.tokenAudience=istio-ca');
     expect(await podOf('injection.xds.tokenAudience=mesh')).toEqual(before);
-    for (const set of ['injection.xds.caConfigMap=ca', 'injection.xds.caKey=ca.pem', 'injection.clusterDomain=example.org'])
+    for (const set of [
+      'injection.xds.caConfigMap=ca',
+      'injection.xds.caKey=ca.pem',
+      'injection.clusterDomain=example.org',
+      'webhooks.clientCa=PEM',
+    ])
       expect(await podOf(set)).not.toEqual(before);
   });
 

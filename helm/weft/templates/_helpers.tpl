@@ -91,8 +91,10 @@ app.kubernetes.io/instance: {{ include "weft.name" . }}
 {{- prepend (include "weft.revisionTags" . | fromJsonArray) (include "weft.revision" .) | uniq | toJson }}
 {{- end }}
 
-{{/* Of the injection configuration what the operator does not follow. */}}
+{{/* What of its files the operator does not follow. */}}
 {{- define "weft.readAtStart" -}}
 {{- $injection := .Values.injection | default dict }}
-{{- dict "caConfigMap" (include "weft.caConfigMap" .) "caKey" (dig "xds" "caKey" "" $injection) "clusterDomain" (dig "clusterDomain" "" $injection) | toJson }}
+{{- $fields := dict "caConfigMap" (include "weft.caConfigMap" .) "caKey" (dig "xds" "caKey" "" $injection) "clusterDomain" (dig "clusterDomain" "" $injection) }}
+{{- with .Values.webhooks.clientCa }}{{ $_ := set $fields "webhookClientCa" (sha256sum .) }}{{ end }}
+{{- toJson $fields }}
 {{- end }}

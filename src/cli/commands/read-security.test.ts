@@ -4,6 +4,7 @@ import { join } from 'node:path';
 import { Command } from 'commander';
 import { afterEach, beforeEach, expect, it } from 'vitest';
 import { defaultAuthorityTimes } from '../../authority/authority-times.ts';
+import { selfSigned } from '../../runtime/testing/self-signed.ts';
 import { readSecurity } from './read-security.ts';
 import { addSecurityOptions, type SecurityFlags } from './security-flags.ts';
 
@@ -89,6 +90,17 @@ it('takes ConfigMap, audience and domain from the injection configuration', asyn
   await writeFile(file, 'xds: 7\n');
   expect(() => read('--injection-config', file)).toThrow(`${file}:1:`);
   expect(() => read('--injection-config', join(folder, 'none'))).toThrow('--injection-config');
+});
+
+it('has webhooks answer clients of a CA only, if there is one', async () => {
+  const file = join(folder, 'ca.crt');
+  const { certificate } = selfSigned();
+  await writeFile(file, certificate);
+  expect(read('--webhook-client-ca', file).security!.webhookClientCa).toBe(certificate);
+  expect(read().security).not.toHaveProperty('webhookClientCa');
+  await writeFile(file, '');
+  expect(() => read('--webhook-client-ca', file)).toThrow(`--webhook-client-ca ${file}: no certificate in PEM`);
+  expect(() => read('--webhook-client-ca', join(folder, 'none'))).toThrow('--webhook-client-ca');
 });
 
 it('takes certificates from files, all three or none', () => {

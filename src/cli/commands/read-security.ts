@@ -1,4 +1,6 @@
+import { readFileSync } from 'node:fs';
 import type { AuthorityTimes } from '../../authority/authority-times.ts';
+import { certificatesIn } from '../../authority/succession.ts';
 import { namesOf } from '../../installation-names.ts';
 import type { SecurityOptions } from '../../security.ts';
 import { CommandError } from '../command-error.ts';
@@ -25,6 +27,7 @@ export function readSecurity(
   return {
     ...{ xdsBind, webhookBind, injection },
     ...(injectionFile && { injectionFile }),
+    ...(flags.webhookClientCa !== undefined && { webhookClientCa: readCa(flags.webhookClientCa) }),
     tokenAudiences: tokenAudience ?? [xds.tokenAudience],
     trust: {
       issuer: readIssuer(flags, names.authoritySecret, dnsNamesOf(flags, namespace, clusterDomain)),
@@ -32,6 +35,17 @@ export function readSecurity(
       rootConfigMap: { name: xds.caConfigMap, key: xds.caKey },
     },
   };
+}
+
+/** A CA that cannot be read must not let everybody in. */
+function readCa(file: string): string {
+  try {
+    const text = readFileSync(file, 'utf8');
+    certificatesIn(text);
+    return text;
+  } catch (cause) {
+    throw new CommandError(`--webhook-client-ca ${file}: ${(cause as Error).message}`, 1, cause);
+  }
 }
 
 function readIssuer(flags: SecurityFlags, secretName: string, names: readonly string[]): SecurityOptions['trust']['issuer'] {

@@ -11,6 +11,7 @@ export interface SecurityFlags {
   readonly secure: boolean;
   readonly xdsTlsBind: HostPort;
   readonly webhookBind: HostPort;
+  readonly webhookClientCa?: string;
   readonly webhookConfiguration?: string;
   readonly service?: string;
   readonly certificateName?: readonly string[];
@@ -46,6 +47,7 @@ export function addSecurityOptions(command: Command, parseBoolean: (flag: string
     )
     .addOption(bind('--xds-tls-bind', 'where proxies connect over TLS, each with the token of its pod', `:${xdsTlsPort}`))
     .addOption(bind('--webhook-bind', 'where the API server asks webhooks', `:${webhookPort}`))
+    .option('--webhook-client-ca <file>', 'CA of API servers: webhooks answer nobody else; default: whoever reaches the port')
     .option('--webhook-configuration <name>', 'webhook configurations whose caBundle is kept; default: as --name')
     .option('--service <name>', 'Service by which the operator is reached: a name of its certificate; default: as --name')
     .option('--certificate-name <name>', 'another DNS name or IP address of its certificate; repeatable', each)

@@ -1,7 +1,7 @@
 import { Agent, request as httpsRequest } from 'node:https';
 import type { PeerCertificate, TLSSocket } from 'node:tls';
 import { Registry } from 'prom-client';
-import { afterEach, describe, expect, it } from 'vitest';
+import { afterEach, describe, expect, it, vi } from 'vitest';
 import { silentLogger } from '../logger.ts';
 import { FakeClock, settle } from '../testing/fake-clock.ts';
 import { hang } from '../testing/memory-leases.ts';
@@ -50,6 +50,7 @@ interface Ask {
   readonly contentType?: string;
   readonly ca?: string;
   readonly client?: { cert: string; key: string };
+  readonly localAddress?: string;
 }
 
 function ask(port: number, { path = '/check', body = '', method = 'POST', contentType = 'application/json', ...tls }: Ask = {}) {
@@ -63,6 +64,7 @@ function ask(port: number, { path = '/check', body = '', method = 'POST', conten
         agent: false,
         ca: tls.ca ?? certificate.certificate,
         ...tls.client,
+        ...(tls.localAddress !== undefined && { localAddress: tls.localAddress }),
         headers: { 'content-type': contentType },
       },
       (response) => {
@@ -168,23 +170,25 @@ describe('webhook server', () => {
   it('holds so many bytes at once and no more, and has room again when they are answered', async () => {
     const going = Promise.withResolvers<void>();
     const started = Promise.withResolvers<void>();
+    let underWay = 0;
     const { port } = await startServer(
-      { maxBufferedBytes: 3_000 },
+      { maxBufferedBytes: 5_000 },
       {
         '/check': async () => {
-          started.resolve();
+          if (++underWay === 2) started.resolve();
           await going.promise;
           return allowed();
         },
       },
     );
     const body = review({ object: 'x'.repeat(2_000) });
-    const first = ask(port, { body });
+    const from = (localAddress: string) => ask(port, { body, localAddress });
+    const held = [from('127.0.0.1'), from('127.0.0.2')];
     await started.promise;
-    expect(await ask(port, { body })).toMatchObject({ code: 503, text: expect.stringContaining('more than 3000 bytes') });
+    expect(await from('127.0.0.3')).toMatchObject({ code: 503, text: 'requests under way hold more than 5000 bytes\n' });
     going.resolve();
-    expect((await first).code).toBe(200);
-    expect((await ask(port, { body })).code).toBe(200);
+    expect((await Promise.all(held)).map(({ code }) => code)).toEqual([200, 200]);
+    expect((await from('127.0.0.3')).code).toBe(200);
   });
 
   it('answers 500 if the handler throws, and goes on', async () => {
@@ -252,6 +256,26 @@ describe('webhook server', () => {
     await expect(ask(port, { body: review() })).rejects.toThrow();
     const known = { cert: client.certificate, key: client.key };
     expect((await ask(port, { body: review(), client: known })).code).toBe(200);
+  });
+
+  it('holds no more than half of the bytes for one client address', async () => {
+    const { port } = await startServer({ maxBufferedBytes: 4000 }, { '/check': () => allowed() });
+    const slow = httpsRequest({
+      ...{ host: '127.0.0.1', port, path: '/check', method: 'POST', agent: false, ca: certificate.certificate },
+      headers: { 'content-type': 'application/json' },
+    });
+    slow.on('error', () => {});
+    slow.write(' '.repeat(1990));
+    const from = (localAddress: string) => ask(port, { body: review(), localAddress });
+    await vi.waitFor(async () =>
+      expect(await from('127.0.0.1')).toMatchObject({
+        code: 503,
+        text: 'requests under way from 127.0.0.1 hold more than 2000 bytes\n',
+      }),
+    );
+    expect((await from('127.0.0.2')).code).toBe(200);
+    slow.destroy();
+    await vi.waitFor(async () => expect((await from('127.0.0.1')).code).toBe(200));
   });
 
   it('lets requests under way end when it stops', async () => {

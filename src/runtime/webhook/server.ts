@@ -24,7 +24,10 @@ export interface WebhookServerOptions {
    * 3 MiB in JSON.
    */
   readonly maxBodyBytes?: number;
-  /** How many bytes of bodies may be held at once; a request beyond that is answered 503. Default 128 MiB. */
+  /**
+   * How many bytes of bodies may be held at once, and half of them for one client address, so that no single one shuts out all others; a
+   * request beyond that is answered 503. Default 128 MiB.
+   */
   readonly maxBufferedBytes?: number;
   /** How long a handler may take if the API server does not say how long it waits (`?timeout=10s`). Default 10 s, the API server's own. */
   readonly timeoutMs?: number;
@@ -74,6 +77,8 @@ export class WebhookServer implements Runnable {
   readonly #listening = Promise.withResolvers<void>();
   #address: string | undefined;
   #bufferedBytes = 0;
+  /** The same by client address; who holds nothing is not in it. */
+  readonly #bufferedFrom = new Map<string, number>();
   #isDraining = false;
 
   constructor(options: WebhookServerOptions) {
@@ -220,7 +225,7 @@ export class WebhookServer implements Runnable {
     const contentType = incoming.headers['content-type'] ?? 'none';
     if (contentType.split(';')[0]!.trim() !== 'application/json')
       throw new HttpError(415, `content type is ${contentType}; send application/json`);
-    const held = { sizeBytes: 0 };
+    const held = { sizeBytes: 0, from: incoming.socket.remoteAddress ?? '' };
     try {
       const text = await this.#readBody(incoming, held);
       let review: Review;
@@ -232,12 +237,21 @@ export class WebhookServer implements Runnable {
       const limitMs = parseTimeout(url.searchParams.get('timeout')) ?? this.#options.timeoutMs ?? 10_000;
       return formatReview(review, await this.#handle(hook, review, { limitMs, path: url.pathname }, incoming));
     } finally {
-      this.#bufferedBytes -= held.sizeBytes;
+      this.#hold(held.from, -held.sizeBytes);
     }
   }
 
+  /** Counts bytes of bodies. Returns how many a client address holds. */
+  #hold(from: string, sizeBytes: number): number {
+    this.#bufferedBytes += sizeBytes;
+    const ofClient = (this.#bufferedFrom.get(from) ?? 0) + sizeBytes;
+    if (ofClient === 0) this.#bufferedFrom.delete(from);
+    else this.#bufferedFrom.set(from, ofClient);
+    return ofClient;
+  }
+
   /** @param held counts what is taken from the bytes that may be held at once */
-  async #readBody(request: IncomingMessage, held: { sizeBytes: number }): Promise<string> {
+  async #readBody(request: IncomingMessage, held: { sizeBytes: number; readonly from: string }): Promise<string> {
     const { maxBodyBytes = 7 * 1024 * 1024, maxBufferedBytes = 128 * 1024 * 1024 } = this.#options;
     const tooLarge = () => new HttpError(413, `the body is larger than ${maxBodyBytes} bytes`);
     if (Number(request.headers['content-length'] ?? 0) > maxBodyBytes) throw tooLarge();
@@ -245,10 +259,12 @@ export class WebhookServer implements Runnable {
     const { promise, resolve, reject } = Promise.withResolvers<void>();
     const onData = (chunk: Buffer) => {
       held.sizeBytes += chunk.length;
-      this.#bufferedBytes += chunk.length;
+      const ofClient = this.#hold(held.from, chunk.length);
       if (held.sizeBytes > maxBodyBytes) reject(tooLarge());
       else if (this.#bufferedBytes > maxBufferedBytes)
         reject(new HttpError(503, `requests under way hold more than ${maxBufferedBytes} bytes`));
+      else if (ofClient > maxBufferedBytes / 2)
+        reject(new HttpError(503, `requests under way from ${held.from} hold more than ${maxBufferedBytes / 2} bytes`));
       else chunks.push(chunk);
     };
     const late = () => reject(new HttpError(408, `the body was not there within ${bodyMs / 1000} s`));
