@@ -20,6 +20,13 @@ const image = object({
   tag: text,
   digest: { type: 'string', pattern: '^(sha256:[0-9a-f]{64})?$' },
 });
+/** By its name, or as in a pod's spec. */
+const pullSecret: Schema = {
+  oneOf: [
+    { type: 'string', minLength: 1 },
+    { ...object({ name: text }), required: ['name'] },
+  ],
+};
 const failurePolicy = oneOf('Fail', 'Ignore');
 const timeoutSeconds: Schema = { type: 'integer', minimum: 1, maximum: 30 };
 
@@ -34,12 +41,7 @@ export function valuesSchema(): Schema {
       revision,
       revisionTags: list(revision),
       image: { ...image, properties: { ...(image.properties as object), pullPolicy: oneOf('Always', 'IfNotPresent', 'Never') } },
-      imagePullSecrets: list({
-        oneOf: [
-          { type: 'string', minLength: 1 },
-          { ...object({ name: text }), required: ['name'] },
-        ],
-      }),
+      imagePullSecrets: list(pullSecret),
       initImage: image,
       replicas: count(1),
       resources: anything,
@@ -97,15 +99,8 @@ export function valuesSchema(): Schema {
 /** An injection configuration as files have it. */
 function injection(): Schema {
   const schema = optional(injectionConfigSchema as unknown as Schema);
-  const secret = {
-    type: ['string', 'object'],
-    minLength: 1,
-    properties: { name: text },
-    required: ['name'],
-    additionalProperties: false,
-  };
   const { imagePullSecrets, ...properties } = schema.properties as Readonly<Record<string, Schema>>;
-  return { ...schema, properties: { ...properties, imagePullSecrets: { ...imagePullSecrets, items: secret } } };
+  return { ...schema, properties: { ...properties, imagePullSecrets: { ...imagePullSecrets, items: pullSecret } } };
 }
 
 /** What may be laid over defaults: nothing is required, and `null` takes a default away. */
