@@ -36,11 +36,12 @@ export const stages: Readonly<Record<string, Stage>> = {
   // What the operator adds where it has to be trusted: an authority, webhooks, and TLS for proxies.
   'trust.ts': { imports: ['runtime', 'sources', 'authority', 'webhooks'] },
   'admission.ts': { imports: ['runtime', 'api', 'mesh', 'authority', 'webhooks', 'trust.ts'] },
+  'injection-in-force.ts': { imports: ['webhooks'] },
   'shape-bootstrap.ts': { imports: [...stagesOfAChange, 'webhooks'] },
   'security.ts': {
     imports: [
       ...stagesOfAChange,
-      ...['authority', 'webhooks', 'control-plane.ts', 'trust.ts', 'admission.ts', 'shape-bootstrap.ts'],
+      ...['authority', 'webhooks', 'control-plane.ts', 'trust.ts', 'admission.ts', 'injection-in-force.ts', 'shape-bootstrap.ts'],
     ],
   },
   'operator.ts': {
