@@ -65,6 +65,7 @@ describe.skipIf(!helm)('the chart', () => {
     ['no tags, as helm writes an empty list', 'revisionTags={}'],
     ['no tags at all', 'revisionTags=null'],
     ['a setting that is taken away', 'injection.enableNamespacesByDefault=null'],
+    ['a group of settings that is taken away', 'injection.xds=null'],
   ])('takes %s for none', async (_, set) => {
     const { code, stdout } = await runHelm(helm!, templateArgs('--set', set));
     expect(code).toBe(0);

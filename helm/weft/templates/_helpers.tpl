@@ -13,7 +13,8 @@
 
 {{/* The ConfigMap by which pods get the CA, in each namespace that has injected ones. */}}
 {{- define "weft.caConfigMap" -}}
-{{- dig "xds" "caConfigMap" (printf "%s-ca-root-cert" (include "weft.name" .)) (.Values.injection | default dict) }}
+{{- $xds := (.Values.injection | default dict).xds | default dict }}
+{{- $xds.caConfigMap | default (printf "%s-ca-root-cert" (include "weft.name" .)) }}
 {{- end }}
 
 {{/* By which the pods of this release are selected; never changes. */}}
@@ -94,7 +95,7 @@ app.kubernetes.io/instance: {{ include "weft.name" . }}
 {{/* What of its files the operator does not follow. */}}
 {{- define "weft.readAtStart" -}}
 {{- $injection := .Values.injection | default dict }}
-{{- $fields := dict "caConfigMap" (include "weft.caConfigMap" .) "caKey" (dig "xds" "caKey" "" $injection) "clusterDomain" (dig "clusterDomain" "" $injection) }}
+{{- $fields := dict "caConfigMap" (include "weft.caConfigMap" .) "caKey" (dig "caKey" "" ($injection.xds | default dict)) "clusterDomain" (dig "clusterDomain" "" $injection) }}
 {{- with .Values.webhooks.clientCa }}{{ $_ := set $fields "webhookClientCa" (sha256sum .) }}{{ end }}
 {{- toJson $fields }}
 {{- end }}
