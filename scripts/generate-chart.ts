@@ -1,7 +1,7 @@
 // Writes the parts of helm/weft that are made from others. With --check it writes nothing and exits 1 if one is not up to date.
 import { existsSync, mkdirSync, readFileSync, writeFileSync } from 'node:fs';
 import { dirname, join } from 'node:path';
-import { crdTemplates, type GeneratedFile, rbacTemplate } from './chart/templates.ts';
+import { crdTemplates, type GeneratedFile, rbacTemplate, releaseRbacTemplate } from './chart/templates.ts';
 import { valuesSchema } from './chart/values-schema.ts';
 import { valuesTable } from './chart/values-table.ts';
 
@@ -15,6 +15,7 @@ function generate(): GeneratedFile[] {
   const table = `<!-- values: generated from values.yaml -->\n${valuesTable(read(join(chart, 'values.yaml')))}\n<!-- end of values -->`;
   return [
     rbacTemplate(),
+    releaseRbacTemplate(),
     ...crdTemplates(join(root, 'crds')),
     { path: 'values.schema.json', text: `${JSON.stringify(valuesSchema(), null, 2)}\n` },
     {

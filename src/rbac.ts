@@ -10,6 +10,12 @@ import { leaseKind } from './runtime/leader-election/lease.ts';
 import type { ResourceKind } from './runtime/resource-kind.ts';
 import { defaultInjectionConfig } from './webhooks/injector/config/injection-config.ts';
 
+/**
+ * What an installation may do without: status and Events, an authority in a Secret of its own, webhooks for pods, webhooks for the
+ * mesh's objects.
+ */
+export type OptionalPart = 'status' | 'ownAuthority' | 'injectionWebhooks' | 'validationWebhook';
+
 /** One permission of the operator, in a Role's words, and what needs it. */
 export interface PermissionRule {
   /** Which part of the operator calls this, and to what end. */
@@ -19,6 +25,8 @@ export interface PermissionRule {
   readonly verbs: readonly string[];
   /** Only these objects. */
   readonly resourceNames?: readonly string[];
+  /** Not needed where this is switched off; absent: always needed. */
+  readonly onlyFor?: OptionalPart;
 }
 
 /** The operator's permissions: everywhere, and in its own namespace. */
@@ -53,16 +61,19 @@ export function permissionsOf({ lease, authoritySecret, webhookConfiguration, ca
           'status: to read an object anew when its status was written by another meanwhile, and to hold up its deletion by a finalizer',
         ...resourcesOf(meshKinds),
         verbs: ['get', 'patch'],
+        onlyFor: 'status',
       },
       {
         reason: 'status: how far each object has got',
         ...resourcesOf(meshKinds, 'status'),
         verbs: ['patch'],
+        onlyFor: 'status',
       },
       {
         reason: 'status: Events about objects of any namespace, repeated ones counted in the first',
         ...resourcesOf([eventKind]),
         verbs: ['create', 'patch'],
+        onlyFor: 'status',
       },
       {
         reason: 'xds/auth: whose pod a proxy’s token was issued to; the API server is asked, nothing is stored',
@@ -71,11 +82,18 @@ export function permissionsOf({ lease, authoritySecret, webhookConfiguration, ca
         verbs: ['create'],
       },
       {
-        reason: 'authority: caBundle of Weft’s own webhooks, and no other field, kept as it has to be',
+        reason: 'authority: whom API servers have been told to believe, in caBundle of Weft’s own webhooks',
         ...resourcesOf([mutatingWebhookKind, validatingWebhookKind]),
         resourceNames: [webhookConfiguration],
-        verbs: ['list', 'watch', 'patch'],
+        verbs: ['list', 'watch'],
       },
+      ...([mutatingWebhookKind, validatingWebhookKind] as const).map((kind) => ({
+        reason: 'authority: caBundle of Weft’s own webhooks, and no other field, kept as it has to be',
+        ...resourcesOf([kind]),
+        resourceNames: [webhookConfiguration],
+        verbs: ['patch'],
+        onlyFor: kind === mutatingWebhookKind ? ('injectionWebhooks' as const) : ('validationWebhook' as const),
+      })),
       {
         reason:
           'authority: the CA for pods, in one ConfigMap of each namespace that has injected ones; applied, so that create has a name too',
@@ -107,15 +125,39 @@ export function permissionsOf({ lease, authoritySecret, webhookConfiguration, ca
         verbs: ['get', 'update'],
       },
       {
-        reason: 'authority: the Secret that replicas share it in, made by the first leader; a name cannot restrict create',
+        reason: 'authority: the Secret that replicas share it in, made by the first replica; a name cannot restrict create',
         ...resourcesOf([secretKind]),
         verbs: ['create'],
+        onlyFor: 'ownAuthority',
       },
       {
         reason: 'authority: to follow the Secret, and as the leader to replace what falls due',
         ...resourcesOf([secretKind]),
         resourceNames: [authoritySecret],
         verbs: ['list', 'watch', 'update'],
+        onlyFor: 'ownAuthority',
+      },
+    ],
+  };
+}
+
+/** What `weft release-objects` may do, in a Job of its own: see who has a finalizer, take it off, and have nobody lead meanwhile. */
+export function releasePermissions({ lease }: Pick<RestrictedNames, 'lease'>): Permissions {
+  return {
+    cluster: [
+      { reason: 'release-objects: to find finalizers, and take them off', ...resourcesOf(meshKinds), verbs: ['list', 'patch'] },
+    ],
+    namespace: [
+      {
+        reason: 'release-objects: the Lease, where no replica has made it; a name cannot restrict create',
+        ...resourcesOf([leaseKind]),
+        verbs: ['create'],
+      },
+      {
+        reason: 'release-objects: so that no replica leads, and puts them on again',
+        ...resourcesOf([leaseKind]),
+        resourceNames: [lease],
+        verbs: ['get', 'update'],
       },
     ],
   };
@@ -146,7 +188,7 @@ export function rbacManifests({ name, namespace }: RbacNames, { cluster, namespa
   ];
 }
 
-function withoutReason({ reason: _, ...rule }: PermissionRule): Omit<PermissionRule, 'reason'> {
+function withoutReason({ reason: _, onlyFor: __, ...rule }: PermissionRule): Omit<PermissionRule, 'reason' | 'onlyFor'> {
   return rule;
 }
 

@@ -2,7 +2,7 @@ import { readdirSync, readFileSync } from 'node:fs';
 import { join } from 'node:path';
 import { stringify } from 'yaml';
 import { namesOf } from '../../src/installation-names.ts';
-import { type PermissionRule, permissionsOf, rbacManifests } from '../../src/rbac.ts';
+import { type OptionalPart, type Permissions, permissionsOf, rbacManifests, releasePermissions } from '../../src/rbac.ts';
 
 /** A template of the chart that is made from something else in the repository. */
 export interface GeneratedFile {
@@ -20,21 +20,31 @@ const expressions = {
 } as const;
 const placeholder = (name: keyof typeof expressions) => `__${name}__`;
 
-/** The roles of `src/rbac.ts` and their bindings, for whatever the release calls its objects. */
+/** When an installation has a part, in the template's language. */
+const isSwitchedOn: Readonly<Record<OptionalPart, string>> = {
+  status: '.Values.status.enabled',
+  ownAuthority: 'not .Values.certificates.existingSecret',
+  injectionWebhooks: '.Values.webhooks.injection.enabled',
+  validationWebhook: '.Values.webhooks.validation.enabled',
+};
+
+/** The roles of `src/rbac.ts` and their bindings, for whatever the release calls its objects, without what the values switch off. */
 export function rbacTemplate(): GeneratedFile {
   const permissions = permissionsOf({ ...namesOf(placeholder('NAME')), caConfigMap: placeholder('CA_CONFIG_MAP') });
-  const manifests = rbacManifests({ name: placeholder('NAME'), namespace: placeholder('NAMESPACE') }, permissions) as Manifest[];
-  const reasons = [permissions.cluster, permissions.namespace].map((rules) => rules.map(({ reason }) => reason));
-  const documents = manifests
-    .filter(({ kind }) => kind !== 'ServiceAccount')
-    .map((manifest) => {
-      const { rules, subjects, ...head } = manifest;
-      const account = subjects?.map((subject) => ({ ...subject, name: placeholder('ACCOUNT') }));
-      const text = withLabels(write({ ...head, ...(account && { subjects: account }) }));
-      return rules ? `${text}rules:\n${writeRules(rules, reasons.shift()!)}` : text;
-    });
-  const text = documents.join('---\n').replaceAll(/__([A-Z_]+)__/g, (_, name) => expressions[name as keyof typeof expressions]);
-  return { path: 'templates/rbac.yaml', text: `${generatedFrom('src/rbac.ts')}${text}` };
+  const names = { name: placeholder('NAME'), namespace: placeholder('NAMESPACE') };
+  const manifests = writeManifests(rbacManifests(names, permissions), permissions);
+  const text = manifests.filter((manifest) => !manifest.includes('\nkind: ServiceAccount\n')).join('---\n');
+  const bound = text.replaceAll(/(kind: ServiceAccount\n {4}name: ).*/g, (_, head) => `${head}${placeholder('ACCOUNT')}`);
+  return { path: 'templates/rbac.yaml', text: `${generatedFrom('src/rbac.ts')}${withExpressions(bound)}` };
+}
+
+/** The same for the Job that runs before an uninstall. Not hooks themselves: they would stay where it fails. */
+export function releaseRbacTemplate(): GeneratedFile {
+  const permissions = releasePermissions(namesOf(placeholder('NAME')));
+  const names = { name: `${placeholder('NAME')}-release-objects`, namespace: placeholder('NAMESPACE') };
+  const text = withExpressions(writeManifests(rbacManifests(names, permissions), permissions).join('---\n'));
+  const isThere = '{{- if and .Values.status.enabled .Values.uninstall.releaseObjects }}';
+  return { path: 'templates/pre-delete-rbac.yaml', text: `${generatedFrom('src/rbac.ts')}${isThere}\n${text}{{- end }}\n` };
 }
 
 /** The CRDs of `crds/`, each behind the switches of the chart. */
@@ -58,17 +68,28 @@ export function crdTemplates(folder: string): GeneratedFile[] {
   });
 }
 
-interface Manifest {
-  readonly kind: string;
-  readonly rules?: readonly PermissionRule[];
-  readonly subjects?: readonly object[];
-}
-
 const generatedFrom = (source: string) => `{{- /* Generated from ${source} by scripts/generate-chart.ts; do not edit. */}}\n`;
 
-function writeRules(rules: readonly object[], reasons: readonly string[]): string {
-  const items = rules.map((rule, index) => `# ${reasons[index]}\n${write([rule])}`);
-  return `${items.join('').replaceAll(/^/gm, '  ').trimEnd()}\n`;
+const withExpressions = (text: string) =>
+  text.replaceAll(/__([A-Z_]+?)__/g, (_, name) => expressions[name as keyof typeof expressions]);
+
+/** Each in YAML, with its rules' reasons, and rules that not every installation needs behind a switch. */
+function writeManifests(manifests: readonly object[], { cluster, namespace }: Permissions): string[] {
+  const told = [cluster, namespace];
+  return manifests.map((manifest) => {
+    const { rules, ...head } = manifest as { readonly rules?: readonly object[] };
+    const text = withLabels(write(head));
+    return rules ? `${text}rules:\n${writeRules(rules, told.shift()!)}` : text;
+  });
+}
+
+function writeRules(rules: readonly object[], told: Permissions['cluster']): string {
+  const items = rules.map((rule, index) => {
+    const { reason, onlyFor } = told[index]!;
+    const text = `# ${reason}\n${write([rule])}`.trimEnd();
+    return onlyFor ? `{{- if ${isSwitchedOn[onlyFor]} }}\n${text}\n{{- end }}\n` : `${text}\n`;
+  });
+  return `${items.join('').trimEnd().replaceAll(/^/gm, '  ')}\n`;
 }
 
 function withLabels(yaml: string): string {
