@@ -150,7 +150,9 @@ export class MeshClasses implements ProxyClasses {
   refresh(): Refresh {
     const { objects, ...pending } = this.#pending;
     this.#pending = nothingPending();
-    const { rekeyed, moved } = this.#reassign(this.#membersOf(pending));
+    // At a revision that proxies have been told of, a class that goes on as another one could tell them nothing: its members move.
+    const isNews = this.#mesh.revision > this.#step.revision;
+    const { rekeyed, moved } = this.#reassign(this.#membersOf(pending), isNews);
     const changed: ProxyClass[] = [];
     this.#concerned.clear();
     this.#step.revision = this.#mesh.revision;
@@ -210,13 +212,13 @@ export class MeshClasses implements ProxyClasses {
     return members;
   }
 
-  /** Re-keys the classes that go on as others; answers these, and who has to move. */
-  #reassign(concerned: Iterable<Member>): { rekeyed: Map<PatchedClass, ClassFilters>; moved: ProxyNode[] } {
+  /** Re-keys the classes that go on as others, where they may; answers these, and who has to move. */
+  #reassign(concerned: Iterable<Member>, mayRekey: boolean): { rekeyed: Map<PatchedClass, ClassFilters>; moved: ProxyNode[] } {
     const index = {
       get: (key: string) => this.#classes.get(key),
       membersOf: (proxyClass: PatchedClass) => this.#joined.get(proxyClass)!,
     };
-    const plan = planMoves(this.#assignEach(concerned), index);
+    const plan = planMoves(this.#assignEach(concerned), index, mayRekey);
     const moved = new Set(plan.moved.map(({ node }) => node));
     for (const { from, to, rival } of plan.rekeyed) {
       if (rival) for (const node of this.#nodesOf(rival, to.traits.namespace)) moved.add(node);

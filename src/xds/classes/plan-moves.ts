@@ -35,12 +35,13 @@ export interface ClassIndex {
  * What becomes of the classes of proxies that may belong elsewhere. A class to which no member belongs any more goes on as the one that its
  * members belong to, all of them or those that keep the same bytes, where that has the same base and does not exist, or has fewer members: then
  * those move. Who else belongs elsewhere has to move.
+ * @param mayRekey false: everybody who belongs elsewhere moves
  */
-export function planMoves(assignments: Iterable<readonly [Member, Assignment]>, classes: ClassIndex): Moves {
+export function planMoves(assignments: Iterable<readonly [Member, Assignment]>, classes: ClassIndex, mayRekey: boolean): Moves {
   const moved: Member[] = [];
   const heirs = new Map<PatchedClass, Wish>();
   for (const [from, wishes] of collectWishes(assignments)) {
-    const heir = findHeir(from, wishes, classes);
+    const heir = mayRekey ? findHeir(from, wishes, classes) : undefined;
     if (heir) heirs.set(from, heir);
     for (const wish of wishes) if (wish !== heir) moved.push(...wish.members);
   }
