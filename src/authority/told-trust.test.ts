@@ -78,6 +78,20 @@ describe('whom clients are told to believe', () => {
     expect(replica.believed()).toEqual([cas[0], cas[2]]);
     await replica.end();
   });
+
+  it('is also who adds again what the own authority has dropped, once that is published no more', async () => {
+    const clock = new FakeClock();
+    const replica = await start(clock, `${cas[0]}${cas[1]}`, `${cas[0]}${cas[1]}`);
+    replica.own.set(cas[0]!);
+    replica.publish(`${cas[1]}${cas[0]}`);
+    expect(replica.believed()).toEqual([cas[0]]);
+    replica.publish(cas[0]!);
+    replica.publish(`${cas[0]}${cas[1]}`);
+    expect(replica.trust.current).toBe(`${cas[0]}${writeFormer(cas[1]!, clock.now() + 2 * hourMs)}`);
+    await clock.advanceAsync(2 * hourMs);
+    expect(replica.trust.current).toBe(cas[0]);
+    await replica.end();
+  });
 });
 
 describe('what a bundle tells', () => {

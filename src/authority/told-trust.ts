@@ -26,15 +26,16 @@ const lookAgainMs = 3_600_000;
 /**
  * Whom clients are told to believe: those of the own authority, and those that API servers were told of by others, replicas of before or
  * of another kind of authority, for two overlaps. The time is written down with the CA, so that it does not begin anew with each process.
- * What the own authority has dropped is dropped. There is nothing to tell before it is known what was told.
+ * What the own authority has dropped is dropped; once API servers have forgotten it, a replica that adds it again is heard like any
+ * other. There is nothing to tell before it is known what was told.
  */
 export class ToldTrust implements TrustSource, Runnable {
   readonly name = 'trust';
   readonly group = 'server';
   readonly #options: ToldTrustOptions;
   readonly #told = new TrustValue();
-  /** CAs that have been the own authority's in this process. */
-  readonly #owned = new Set<string>();
+  /** CAs that are the own authority's, or were and are still published. */
+  #owned: ReadonlySet<string> = new Set();
   /** Until when others' CAs are believed that came without a time. */
   readonly #until = new Map<string, number>();
   #cancel = () => {};
@@ -68,9 +69,11 @@ export class ToldTrust implements TrustSource, Runnable {
     const { own, stores, name, overlapMs, clock } = this.#options;
     if (own.current === undefined) return;
     const nowMs = clock.now();
-    for (const { certificate } of readTold(own.current)) this.#owned.add(certificate);
     const latestMs = nowMs + formerOverlaps * overlapMs;
-    const others = readTold(...stores.flatMap((store) => bundlesOf(store.get(name))))
+    const published = readTold(...stores.flatMap((store) => bundlesOf(store.get(name))));
+    const leaving = published.filter(({ certificate }) => this.#owned.has(certificate));
+    this.#owned = new Set([...readTold(own.current), ...leaving].map(({ certificate }) => certificate));
+    const others = published
       .filter(({ certificate }) => !this.#owned.has(certificate))
       .map((ca) => ({ ...ca, untilMs: Math.min(ca.untilMs ?? this.#until.get(ca.certificate) ?? latestMs, latestMs) }));
     this.#until.clear();
