@@ -57,14 +57,16 @@ export function takeOwnContainers(pod: Pod, injected: ReadonlyMap<string, ListNa
 
 /**
  * Merges the pod's own containers over the injected ones of their names, as Kubernetes merges a patch; `image: auto` keeps the injected
- * image. When they are started again is the injected one's affair: a native sidecar always, the others as Kubernetes does of itself.
+ * image, and how that is pulled unless something else than Always is said: API servers default to Always for the name `auto`. When they are started again is the injected one's affair: a native sidecar always, the others as Kubernetes does of itself.
  */
 export function mergeOwnContainers(spec: PodSpec, own: readonly Container[]): PodSpec {
   const merge = (container: Container): Container => {
     const over = own.find(({ name }) => name === container.name);
     if (!over) return container;
-    const { image, restartPolicy: _, restartPolicyRules: __, ...rest } = over;
-    const merged = mergeContainer(container, image === undefined || image === 'auto' ? rest : { image, ...rest });
+    const { image, imagePullPolicy, restartPolicy: _, restartPolicyRules: __, ...rest } = over;
+    const isInjected = image === undefined || image === 'auto';
+    const pulled = imagePullPolicy === undefined || (isInjected && imagePullPolicy === 'Always') ? {} : { imagePullPolicy };
+    const merged = mergeContainer(container, { ...(!isInjected && { image }), ...pulled, ...rest });
     refuseExcess(merged, over);
     return merged;
   };
