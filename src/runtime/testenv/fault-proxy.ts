@@ -116,6 +116,8 @@ class RunningFaultProxy implements FaultProxy {
   async #forward(request: IncomingMessage, response: ServerResponse): Promise<IncomingMessage> {
     const options: https.RequestOptions = {};
     await this.#upstream.applyToHTTPSOptions(options);
+    // Nobody waits for the answer any more, or the proxy has stopped and could not end a connection made now.
+    if (response.destroyed || !this.#server.listening) throw new Error('the client has gone');
     // What the client says of its connection is between it and the proxy.
     const { host: _host, connection: _connection, ...headers } = request.headers;
     const outgoing = https.request({
