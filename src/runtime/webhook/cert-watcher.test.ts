@@ -48,6 +48,10 @@ describe('certificate watcher', () => {
     await writeFile(files().certificateFile, second.certificate);
     await readAgain();
     expect(watcher.current).toEqual(first);
+    // As a file is that is being written anew.
+    await writeFile(files().keyFile, '');
+    await readAgain();
+    expect(watcher.current).toEqual(first);
     await writeFile(files().keyFile, second.key);
     await readAgain();
     expect(heard).toEqual([first, second]);

@@ -1,4 +1,4 @@
-import { X509Certificate } from 'node:crypto';
+import { createPrivateKey, X509Certificate } from 'node:crypto';
 import { createSecureContext } from 'node:tls';
 
 /** What a TLS server shows, in PEM. */
@@ -33,8 +33,9 @@ export class CertificateValue implements CertificateSource {
   /** New connections see it from now on. Throws, and changes nothing, if it is unreadable or key and certificate do not belong together. */
   set(certificate: ServingCertificate): void {
     if (certificate.certificate === this.#current?.certificate && certificate.key === this.#current.key) return;
-    // Node takes an empty certificate for none: that of a file caught while it is written anew.
+    // Node takes empty text for none, and checks nothing then: that of a file caught while it is written anew.
     new X509Certificate(certificate.certificate);
+    createPrivateKey(certificate.key);
     createSecureContext({ cert: certificate.certificate, key: certificate.key });
     this.#current = certificate;
     for (const listener of this.#listeners) listener(certificate);
