@@ -2,13 +2,13 @@ import { X509Certificate } from 'node:crypto';
 import { mkdtemp, rename, rm, symlink, writeFile } from 'node:fs/promises';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { connect } from 'node:tls';
 import { afterAll, beforeAll, expect, it } from 'vitest';
 import { issueCa, issueServing, type KeyedCertificate } from './authority/certificate.ts';
 import { readTold } from './authority/told-bundle.ts';
 import { describeApi } from './runtime/testing/describe-api.ts';
 import { eventually } from './runtime/testing/eventually.ts';
 import { makeWebhookConfiguration, runSecureOperator, type SecureOperator } from './testing/secure-operator.ts';
+import { shownAt } from './testing/shown-certificate.ts';
 
 const configurationPath = '/apis/admissionregistration.k8s.io/v1/mutatingwebhookconfigurations/weft';
 const configMapPath = '/api/v1/namespaces/shop/configmaps/istio-ca-root-cert';
@@ -53,16 +53,6 @@ class MountedSecret {
   }
 }
 
-/** What a server shows to a client that trusts the bundle; rejects if that does not vouch for it. */
-const shownAt = (address: string, ca: string) =>
-  new Promise<string>((resolve, reject) => {
-    const [host, port] = address.split(':');
-    const socket = connect({ host, port: Number(port), ca, ALPNProtocols: ['h2', 'http/1.1'] }, () => {
-      resolve(socket.getPeerX509Certificate()!.fingerprint256);
-      socket.destroy();
-    });
-    socket.on('error', reject);
-  });
 const fingerprintOf = ({ pair }: Material) => new X509Certificate(pair.certificate).fingerprint256;
 
 describeApi(

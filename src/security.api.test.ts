@@ -1,6 +1,5 @@
 import { X509Certificate } from 'node:crypto';
 import { request as httpsRequest } from 'node:https';
-import { connect } from 'node:tls';
 import { status } from '@grpc/grpc-js';
 import { afterAll, afterEach, beforeAll, describe, expect, it } from 'vitest';
 import { envoyFilterKind, serviceEntryKind } from './api/index.ts';
@@ -19,6 +18,7 @@ import {
   type SecureOperator,
   type TestPod,
 } from './testing/secure-operator.ts';
+import { shownAt } from './testing/shown-certificate.ts';
 import { injectPod } from './webhooks/injector/inject-pod.ts';
 import { AdsClient } from './xds/testing/ads-client.ts';
 
@@ -52,16 +52,6 @@ describeApi(
       (await get<{ data: Record<string, string> }>(configMapPath(namespace))).data['root-cert.pem'];
     const certificatesIn = (bundle: string | undefined) => bundle?.match(/BEGIN CERTIFICATE/g)?.length;
 
-    /** What a server shows to a client that trusts the bundle; rejects if that does not vouch for it. */
-    const shownAt = (address: string, ca: string) =>
-      new Promise<string>((resolve, reject) => {
-        const [host, port] = address.split(':');
-        const socket = connect({ host, port: Number(port), ca, ALPNProtocols: ['h2', 'http/1.1'] }, () => {
-          resolve(socket.getPeerX509Certificate()!.fingerprint256);
-          socket.destroy();
-        });
-        socket.on('error', reject);
-      });
     const servers = async () => [
       ...(await Promise.all(replicas.map(({ xdsTls }) => xdsTls))),
       ...replicas.map(({ webhookPort }) => `127.0.0.1:${webhookPort}`),

@@ -5,7 +5,7 @@ import type { Clock } from '../runtime/clock.ts';
 import type { ReconcileContext, Reconciler, Request, Result } from '../runtime/reconciler.ts';
 import type { ResourceKind } from '../runtime/resource-kind.ts';
 import type { Authority } from './authority.ts';
-import { believes, bundlesOf, caBundleFieldManager, type WebhookConfiguration } from './ca-bundle.ts';
+import { believes, bundlesOf, caBundleFieldManager, caBundleOf, type WebhookConfiguration } from './ca-bundle.ts';
 import { Patience } from './patience.ts';
 import { isVouchedFor } from './succession.ts';
 import { joinBundles, readTold } from './told-bundle.ts';
@@ -54,7 +54,7 @@ export class BundleAddition implements Reconciler {
         const known = new Set(readTold(...present).map(({ certificate }) => certificate));
         const added = readTold(own).filter(({ certificate }) => !known.has(certificate));
         const bundle = joinBundles(...present, ...added.map(({ certificate }) => certificate));
-        return { name: webhook.name, clientConfig: { caBundle: Buffer.from(bundle).toString('base64') } };
+        return { name: webhook.name, clientConfig: { caBundle: caBundleOf(bundle) } };
       }),
     };
     try {

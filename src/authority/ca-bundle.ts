@@ -106,6 +106,7 @@ export function bundlesOf(configuration: DeepReadonly<Pick<WebhookConfiguration,
   return [...new Set(bundles)].map((bundle) => Buffer.from(bundle, 'base64').toString('utf8'));
 }
 
-function caBundleOf(bundle: string): string {
+/** A bundle in PEM as the field `caBundle` has it. */
+export function caBundleOf(bundle: string): string {
   return Buffer.from(bundle).toString('base64');
 }

@@ -1,8 +1,8 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command } from 'commander';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
+import { type Printed, runCommand } from '../testing/run-command.ts';
 import { addAnalyzeCommand } from './analyze.ts';
 
 let folder: string;
@@ -10,27 +10,14 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'weft-analyze-'));
 });
 afterEach(() => {
-  vi.restoreAllMocks();
   rmSync(folder, { recursive: true });
 });
 
 /** What the command prints of a file with these objects. */
-async function analyze(objects: string, ...flags: string[]): Promise<{ stdout: string; stderr: string; error?: string }> {
+async function analyze(objects: string, ...flags: string[]): Promise<Printed> {
   const file = join(folder, 'mesh.yaml');
   writeFileSync(file, objects);
-  const printed = { stdout: '', stderr: '' };
-  for (const stream of ['stdout', 'stderr'] as const)
-    vi.spyOn(process[stream], 'write').mockImplementation((text) => {
-      printed[stream] += text.toString().replaceAll(folder, '');
-      return true;
-    });
-  const program = new Command();
-  addAnalyzeCommand(program);
-  const failed = await program.parseAsync(['analyze', file, ...flags], { from: 'user' }).then(
-    () => ({}),
-    (error: Error) => ({ error: error.message }),
-  );
-  return { ...printed, ...failed };
+  return runCommand(addAnalyzeCommand, ['analyze', file, ...flags], folder);
 }
 
 const others = `
@@ -62,7 +49,6 @@ it('warns of policies, which are not enforced, and notes what else is not read',
 it('counts a policy among the warnings that may fail a pipeline, not a kind that is only noted', async () => {
   const [policy, , , virtualService] = others.split('---');
   expect((await analyze(policy!, '--warnings-as-errors')).error).toBe('the analysis found problems');
-  vi.restoreAllMocks();
   expect((await analyze(virtualService!, '--warnings-as-errors')).error).toBeUndefined();
 });
 

@@ -1,9 +1,9 @@
 import { mkdtempSync, rmSync, writeFileSync } from 'node:fs';
 import { tmpdir } from 'node:os';
 import { join } from 'node:path';
-import { Command } from 'commander';
-import { afterEach, beforeEach, expect, it, vi } from 'vitest';
+import { afterEach, beforeEach, expect, it } from 'vitest';
 import { parse } from 'yaml';
+import { type Printed, runCommand } from '../testing/run-command.ts';
 import { addInjectCommand } from './inject.ts';
 
 let folder: string;
@@ -11,7 +11,6 @@ beforeEach(() => {
   folder = mkdtempSync(join(tmpdir(), 'weft-inject-'));
 });
 afterEach(() => {
-  vi.restoreAllMocks();
   rmSync(folder, { recursive: true });
 });
 
@@ -27,24 +26,11 @@ const pod =
   '{apiVersion: v1, kind: Pod, metadata: {name: web, namespace: shop}, spec: {containers: [{name: web, image: "web:1"}]}}';
 
 /** What is made of a pod with these values. */
-async function inject(values: string, ...flags: string[]): Promise<{ stdout: string; stderr: string; error?: string }> {
+async function inject(values: string, ...flags: string[]): Promise<Printed> {
   const files = { pod: join(folder, 'pod.yaml'), values: join(folder, 'values.yaml') };
   writeFileSync(files.pod, pod);
   writeFileSync(files.values, values);
-  const printed = { stdout: '', stderr: '' };
-  for (const stream of ['stdout', 'stderr'] as const)
-    vi.spyOn(process[stream], 'write').mockImplementation((text) => {
-      printed[stream] += text.toString().replaceAll(folder, '');
-      return true;
-    });
-  const program = new Command();
-  addInjectCommand(program);
-  const failed = await program.parseAsync(['inject', '-f', files.pod, '--values', files.values, ...flags], { from: 'user' }).then(
-    () => ({}),
-    (error: Error) => ({ error: error.message.replaceAll(folder, '') }),
-  );
-  vi.restoreAllMocks();
-  return { ...printed, ...failed };
+  return runCommand(addInjectCommand, ['inject', '-f', files.pod, '--values', files.values, ...flags], folder);
 }
 
 const chart = `

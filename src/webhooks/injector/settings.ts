@@ -67,7 +67,7 @@ export function readSettings(pod: Pod, { config, meshConfig }: InjectionRequest)
   const statusPort = askedPort === 0 ? config.ports.status : askedPort;
   const adminPort = proxyConfig.proxyAdminPort ?? config.ports.admin;
   const refuse = (port: number, where: string, others: Readonly<Record<string, number>>): void => {
-    const use = Object.keys({ ...meshPorts, ...others }).find((name) => ({ ...meshPorts, ...others })[name] === port);
+    const [use] = Object.entries({ ...meshPorts, ...others }).find(([, taken]) => taken === port) ?? [];
     if (use) throw new InjectionRefusal(`invalid value "${port}" for ${where}: it is the sidecar's ${use} port`);
   };
   const { health, metrics } = config.ports;
